@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Configures and builds the tree.
+
+make_build() {
+	local options
+	options=(
+		"-Ddriver_sdk=$(sdk_folder)/include"
+		"-Duapi_headers=$(uapi_folder)/usr/include"
+	)
+	lock_cache
+	cd "$TREE"
+	if [ -f "$BUILD/build.ninja" ] && [ "$(cat "$BUILD/configured" 2>/dev/null)" = "${options[*]}" ]; then
+		:
+	elif [ -d "$BUILD/meson-info" ]; then
+		meson setup --reconfigure "$BUILD" "${options[@]}" || meson setup --wipe "$BUILD" "${options[@]}"
+	else
+		meson setup "$BUILD" "${options[@]}"
+	fi
+	echo "${options[*]}" >"$BUILD/configured"
+	# Ninja's "[12/34]" is what is left.
+	NINJA_STATUS='[%f/%t] ' ninja -C "$BUILD" | while read -r line; do
+		echo "$line"
+		case $line in
+		'['*/*']'*) echo "${line%%]*}]" >"$DETAIL" ;;
+		esac
+	done
+	: >"$DETAIL"
+}
