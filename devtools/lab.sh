@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Runs a command in the lab: a VM with Linux >= 7.3 and emulated 82576 NICs. See --help.
+
+# shellcheck source=lib/setup.sh
+. "$(dirname "$0")/lib/setup.sh"
+
+program=$DEVTOOLS/lab/lab.py
+check_arguments "$program" "$@"
+check_system
+if [ -z "${LAB_KERNEL:-}" ]; then
+	clean_up_at_exit
+	set_up_lab
+	trap - EXIT INT TERM HUP
+	LAB_KERNEL=$(kernel_image)
+	export LAB_KERNEL
+fi
+suite=$(userland_of "$@")
+if [ -n "$suite" ]; then
+	if [ ! -d "$(userland_folder "$suite")" ]; then
+		clean_up_at_exit
+		open_log lab
+		expect_steps 1
+		step "user space of Debian $suite (about 5 min)" make_userland "$suite"
+		trap - EXIT INT TERM HUP
+	fi
+	LAB_USERLAND=$(userland_folder "$suite")
+	export LAB_USERLAND
+	# What the guest mounts there, on a root that it sees read-only.
+	mkdir -p "$LAB_USERLAND$TREE"
+fi
+exec "${PYTHON[@]}" "$program" "$CACHE" "$@"
