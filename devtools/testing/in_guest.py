@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""In the lab's guest: runs test files one after another, and says on stdout what they do,
+one JSON object a line, for lab_tests.py on the host.
+
+    in_guest.py TIMEOUT:FILE...
+"""
+
+import contextlib
+import glob
+import json
+import os
+import signal
+import sys
+import time
+
+from process import stream
+
+
+def say(**event):
+    print(json.dumps(event), flush=True)
+
+
+def processes():
+    """All user processes but init."""
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit() and name != "1":
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{name}/exe"):
+                    found.add(int(name))
+    return found
+
+
+def kill_new(known):
+    """What a test file left running must not disturb the next one."""
+    for number in processes() - known:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
+def stuck():
+    """Lines that tell which tasks wait in the kernel, uninterruptibly, and where."""
+    lines = []
+    for task in sorted(glob.glob("/proc/[0-9]*/task/[0-9]*")):
+        with contextlib.suppress(OSError):
+            with open(f"{task}/stat", encoding="utf-8", errors="replace") as file:
+                name, rest = file.read().rsplit(")", 1)
+            if rest.split()[0] == "D":
+                with open(f"{task}/stack", encoding="ascii") as file:
+                    lines += [f"stuck in the kernel: {name})", *file.read().splitlines()]
+    return lines
+
+
+def run(path, timeout):
+    """Returns whether the machine is fit for the next file."""
+    known = processes()
+    begin = time.monotonic()
+    say(file=path, begin=timeout)
+    try:
+        with stream([path], timeout=timeout) as child:
+            for line in child.lines():
+                say(file=path, line=line, seconds=time.monotonic() - begin)
+    except OSError as error:
+        say(file=path, status=126, description=f"it could not be started: {error}")
+        return True
+    fit = not child.timed_out and child.status is not None and child.status >= 0
+    if not fit:
+        for line in stuck():
+            say(file=path, line=f"# {line}", seconds=time.monotonic() - begin)
+    say(file=path, status=child.status, description=f"it {child.describe()}")
+    kill_new(known)
+    # A file that was stopped or killed could not clean up after itself.
+    return fit
+
+
+def main():
+    for argument in sys.argv[1:]:
+        timeout, path = argument.split(":", 1)
+        if not run(path, float(timeout)):
+            break
+
+
+if __name__ == "__main__":
+    main()

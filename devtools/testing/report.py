@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a run of the tests found: shown live, counted, and summed up in the last line."""
+
+import fnmatch
+import sys
+import time
+
+PASSED, FAILED, SKIPPED = "ok", "FAIL", "skip"
+
+
+class Filter:
+    """A substring, or a glob if it has * or ?; without one everything matches."""
+
+    def __init__(self, pattern=None):
+        self.pattern = pattern
+
+    def matches(self, name):
+        if not self.pattern:
+            return True
+        if any(sign in self.pattern for sign in "*?["):
+            return fnmatch.fnmatchcase(name, self.pattern)
+        return self.pattern in name
+
+
+class Report:
+    def __init__(self, log):
+        self.log = log
+        self.counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
+        self.failures = []
+        self.begin = time.monotonic()
+
+    def note(self, text):
+        """Goes to the log only."""
+        self.log.write(text + "\n")
+        self.log.flush()
+
+    def say(self, text):
+        print(text, flush=True)
+        self.note(text)
+
+    def section(self, text):
+        self.say(f"--- {text}")
+
+    def result(self, outcome, name, seconds=None, reason="", output=()):
+        """output: what the test printed, shown if it failed."""
+        self.counts[outcome] += 1
+        line = f"{outcome:4} {name}"
+        if seconds is not None:
+            line += f" ({seconds:.1f} s)"
+        if reason:
+            line += f": {reason}"
+        self.say(line)
+        if outcome == FAILED:
+            self.failures.append(name)
+            for text in output:
+                self.say(f"     | {text}")
+
+    def withdraw(self, outcome, name):
+        self.counts[outcome] -= 1
+        if outcome == FAILED:
+            self.failures.remove(name)
+
+    def finish(self):
+        """Returns the exit status. Its last line is what scripts read."""
+        passed, failed, skipped = (self.counts[key] for key in (PASSED, FAILED, SKIPPED))
+        if self.failures:
+            self.section("failed:")
+            for name in self.failures:
+                self.say(f"     {name}")
+        if not passed and not failed:
+            self.say("no test was run")
+        self.section(f"{time.monotonic() - self.begin:.0f} s; log: {self.log.name}")
+        sys.stderr.flush()
+        self.say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+        return 1 if failed or not passed else 0

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Test files that print TAP: what they declare, and how their output counts.
+
+A test file is executable and says in a comment of its first lines where it runs:
+
+    # lab: --nics 2 --peer          in a VM with these options of devtools/lab.sh
+    # host:                         on this machine
+
+`--timeout S` in that line is for the file itself [120]. It prints a plan (`1..N`, first
+or last) and a line `ok NUMBER - NAME` or `not ok NUMBER - NAME` for each test, with
+`# SKIP reason` behind it where it applies. Other output is shown if a test fails.
+"""
+
+import re
+import shlex
+
+from report import FAILED, PASSED, SKIPPED
+
+DEFAULT_TIMEOUT = 120
+HEADER_LINES = 30
+HEADER = re.compile(r"^\s*#\s*(lab|host):(.*)$")
+PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?", re.IGNORECASE)
+POINT = re.compile(r"^(not )?ok\b\s*(\d+)?\s*-?\s*(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$",
+                   re.IGNORECASE)
+KEPT_OUTPUT = 40  # lines
+
+
+class BadHeader(Exception):
+    """A test file does not say where it runs."""
+
+
+def header(path):
+    """Returns ("lab" or "host", option words, timeout in seconds) of a test file."""
+    with open(path, encoding="utf-8") as file:
+        for _, line in zip(range(HEADER_LINES), file):
+            found = HEADER.match(line)
+            if found:
+                words = shlex.split(found[2])
+                timeout = DEFAULT_TIMEOUT
+                if "--timeout" in words:
+                    at = words.index("--timeout")
+                    timeout = float(words[at + 1])
+                    del words[at:at + 2]
+                return found[1], words, timeout
+    raise BadHeader(f"{path} has no `# lab:` or `# host:` line")
+
+
+class TapFile:
+    """Counts the output of one test file."""
+
+    def __init__(self, name, wanted, report):
+        self.name = name
+        self.report = report
+        # If the file itself is wanted, then so is all that is in it.
+        self.wanted = (lambda _: True) if wanted.matches(name) else wanted.matches
+        self.plan = None
+        self.points = 0
+        self.counted = []
+        self.output = []
+        self.last_time = 0.0
+
+    def line(self, text, seconds):
+        """One line of output, so many seconds after the file's start."""
+        self.report.note(f"{self.name}: {text}")
+        plan, point = PLAN.match(text), POINT.match(text)
+        if plan:
+            self.plan = int(plan[1])
+            if self.plan == 0:
+                self._result(SKIPPED, self.name, reason=plan[2] or "")
+        elif point:
+            self._point(point, seconds)
+        else:
+            self.output.append(text)
+
+    def _point(self, point, seconds):
+        failed, _, name, directive, reason = point.groups()
+        self.points += 1
+        name = f"{self.name}: {name or self.points}"
+        directive = (directive or "").upper()
+        if directive == "SKIP":
+            outcome = SKIPPED
+        else:
+            outcome = FAILED if failed and directive != "TODO" else PASSED
+        if self.wanted(name):
+            self._result(outcome, name, seconds - self.last_time, reason or "",
+                         self.output[-KEPT_OUTPUT:])
+        self.last_time = seconds
+        self.output = []
+
+    def end(self, status, description):
+        """The file ended: what it promised and did not do counts as failed."""
+        problem = None
+        if self.plan is None:
+            problem = "it printed no plan"
+        elif self.points != self.plan:
+            problem = f"it planned {self.plan} tests and reported {self.points}"
+        elif status != 0 and not self._has_failed():
+            problem = "every test passed"
+        if problem:
+            self._result(FAILED, self.name, reason=f"{problem}, and {description}",
+                         output=self.output[-KEPT_OUTPUT:])
+
+    def lost(self, reason):
+        """It did not come to an end at all."""
+        self._result(FAILED, self.name, reason=reason, output=self.output[-KEPT_OUTPUT:])
+
+    def withdraw(self):
+        """It runs again from the start: what it has shown so far does not count."""
+        for outcome, name in self.counted:
+            self.report.withdraw(outcome, name)
+
+    def _result(self, outcome, name, *rest, **named):
+        self.report.result(outcome, name, *rest, **named)
+        self.counted.append((outcome, name))
+
+    def _has_failed(self):
+        return any(outcome == FAILED for outcome, _ in self.counted)
