@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+// The seam: everything this project asks of the kernel goes through Kernel, one function per
+// system call, without policy. linux_kernel() is the real one; tests put a model there.
+//
+// Convention: a negative errno for failure, never the thread's errno.
+
+#include <cstddef>
+#include <cstdint>
+
+#include <sys/types.h>
+
+namespace iommufd {
+
+class Kernel {
+public:
+    Kernel() = default;
+    Kernel(const Kernel &) = delete;
+    Kernel &operator=(const Kernel &) = delete;
+    virtual ~Kernel() = default;
+
+    // open(2); O_CLOEXEC is always added.
+    virtual int open(const char *path, int flags) = 0;
+    virtual int close(int fd) = 0;
+    virtual int ioctl(int fd, unsigned long request, void *arg) = 0;
+    // mmap(2) of a shared, read-write mapping of fd; the address goes to *addr.
+    virtual int mmap(std::size_t length, int fd, off_t offset, void **addr) = 0;
+    virtual int munmap(void *addr, std::size_t length) = 0;
+    virtual ssize_t pread(int fd, void *buf, std::size_t length, off_t offset) = 0;
+    virtual ssize_t pwrite(int fd, const void *buf, std::size_t length, off_t offset) = 0;
+    // Soft RLIMIT_MEMLOCK of the process in bytes; UINT64_MAX is no limit.
+    virtual int memlock_limit(std::uint64_t *bytes) = 0;
+};
+
+// The running kernel. Never destroyed; usable from any thread.
+Kernel &linux_kernel();
+
+// --- one function per ioctl, named after it ----------------------------------------------
+
+int ioas_alloc(Kernel &kernel, int iommufd, std::uint32_t *ioas_id);
+// Fixed at iova == user_va, readable and writeable by the device.
+int ioas_map(Kernel &kernel, int iommufd, std::uint32_t ioas_id, std::uint64_t va,
+             std::uint64_t length);
+// The same at an iova of its own: pages that may be mapped at their VA as well.
+int ioas_map_at(Kernel &kernel, int iommufd, std::uint32_t ioas_id, std::uint64_t va,
+                std::uint64_t length, std::uint64_t iova);
+// The file from its start, at iova; its pages need not be mapped into the process.
+int ioas_map_file(Kernel &kernel, int iommufd, std::uint32_t ioas_id, int fd, std::uint64_t iova,
+                  std::uint64_t length);
+// What pins are charged against: 0 the user's RLIMIT_MEMLOCK, 1 the process's.
+int option_rlimit_mode(Kernel &kernel, int iommufd, std::uint64_t mode);
+// -ENOENT unless exactly the mapped area was unmapped.
+int ioas_unmap(Kernel &kernel, int iommufd, std::uint32_t ioas_id, std::uint64_t iova,
+               std::uint64_t length);
+// *length: in, how far to look; out, contiguous bytes from *pa on.
+int ioas_noiommu_get_pa(Kernel &kernel, int iommufd, std::uint32_t ioas_id, std::uint64_t iova,
+                        std::uint64_t *length, std::uint64_t *pa);
+
+struct DeviceInfo {
+    bool can_reset;
+    bool is_pci;
+    std::uint32_t regions;
+};
+
+struct RegionInfo {
+    std::uint64_t size; // bytes
+    std::uint64_t offset;
+    bool can_read;
+    bool can_write;
+    bool can_mmap;
+};
+
+int device_bind_iommufd(Kernel &kernel, int cdev, int iommufd);
+int device_attach_iommufd_pt(Kernel &kernel, int cdev, std::uint32_t ioas_id);
+int device_detach_iommufd_pt(Kernel &kernel, int cdev);
+int device_get_info(Kernel &kernel, int cdev, DeviceInfo *info);
+int device_get_region_info(Kernel &kernel, int cdev, std::uint32_t index, RegionInfo *info);
+int device_reset(Kernel &kernel, int cdev);
+
+} // namespace iommufd
