@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+#include "address_space.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <numeric>
+#include <string>
+
+#include <fcntl.h>
+
+#include "range_text.hpp"
+
+namespace iommufd {
+namespace {
+
+constexpr const char *iommu_path = "/dev/iommu";
+
+std::string open_remedy(int ret) {
+    switch (-ret) {
+    case ENOENT:
+        return "the kernel has no iommufd: Linux >= 7.3 with CONFIG_IOMMUFD is needed, and "
+               "'modprobe iommufd' where it is a module";
+    case EACCES:
+        return "make /dev/iommu readable and writeable for this user";
+    default:
+        return {};
+    }
+}
+
+// Adds the time of its scope to a counter of nanoseconds.
+class Stopwatch {
+public:
+    explicit Stopwatch(std::uint64_t *total) : total_(total), start_(Clock::now()) {}
+    ~Stopwatch() {
+        *total_ += static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start_).count());
+    }
+    Stopwatch(const Stopwatch &) = delete;
+    Stopwatch &operator=(const Stopwatch &) = delete;
+
+private:
+    using Clock = std::chrono::steady_clock;
+    std::uint64_t *total_;
+    Clock::time_point start_;
+};
+
+} // namespace
+
+Result<void> AddressSpace::open() {
+    if (iommufd_)
+        return {};
+    const int fd = kernel_.open(iommu_path, O_RDWR);
+    if (fd < 0)
+        return failure(fd, std::string("open of ") + iommu_path, open_remedy(fd));
+    Fd owned(kernel_, fd);
+    // Only before the first object exists (Linux 7.3, iommufd_option_rlimit_mode()).
+    if (rlimit_mode_ != RlimitMode::user)
+        if (const int ret =
+                option_rlimit_mode(kernel_, fd, static_cast<std::uint64_t>(rlimit_mode_));
+            ret < 0)
+            return failure(ret, "IOMMU_OPTION_RLIMIT_MODE",
+                           ret == -EPERM ? "charging pins to the process needs CAP_SYS_RESOURCE; "
+                                           "leave rlimit_mode=process out"
+                                         : "");
+    const int ret = ioas_alloc(kernel_, fd, &ioas_);
+    if (ret < 0)
+        return failure(ret, "IOMMU_IOAS_ALLOC");
+    iommufd_ = std::move(owned);
+    return {};
+}
+
+void AddressSpace::close() {
+    (void)unmap_all(); // what it leaves behind goes with the IOAS
+    iommufd_.reset();
+}
+
+// The frame of the page at an IOVA. run: in, how far to look; out, contiguous bytes.
+Result<std::uint64_t> AddressSpace::get_pa(Va at, std::uint64_t page, std::uint64_t *run) {
+    std::uint64_t pa = 0;
+    const std::uint64_t limit = *run;
+    ++done_.get_pa_calls;
+    const int ret = ioas_noiommu_get_pa(kernel_, iommufd_.get(), ioas_, raw(at), run, &pa);
+    if (ret < 0)
+        return tl::make_unexpected(get_pa_error(ret, at));
+    if (page != page_4k) // the rest of a hugepage follows, asked for or not
+        *run = page;
+    if (!is_aligned(pa, page) || !is_aligned(*run, page) || *run == 0 ||
+        (page == page_4k && *run > limit))
+        return failure(-EIO, range_text("IOMMU_IOAS_NOIOMMU_GET_PA", at, limit),
+                       "the answer does not fit a page of " + std::to_string(page) + " bytes");
+    return pa;
+}
+
+Result<void> AddressSpace::resolve_runs(Va va, std::uint64_t length, std::uint64_t page) {
+    for (std::uint64_t done = 0; done < length;) {
+        // The kernel walks 4 KiB at a time, so inside a hugepage one byte is asked for.
+        std::uint64_t run = page == page_4k ? length - done : 1;
+        const auto pa = get_pa(va + done, page, &run);
+        if (!pa) {
+            table_.erase(va, done);
+            return tl::make_unexpected(pa.error());
+        }
+        if (!table_.insert(va + done, Dma{*pa}, run)) {
+            table_.erase(va, done);
+            return failure(-ENOMEM, range_text("table entry", va + done, run));
+        }
+        done += run;
+    }
+    return {};
+}
+
+// IOVAs run as the file does, virtual addresses as its pages are shown.
+Result<void> AddressSpace::resolve_file(Va va, const Area &area) {
+    for (std::size_t i = 0; i < area.order.size(); ++i) {
+        std::uint64_t run = 1;
+        const auto pa = get_pa(va + area.order[i] * area.page, area.page, &run);
+        const std::uint64_t done = i * area.page;
+        if (!pa) {
+            table_.erase(va, done);
+            return tl::make_unexpected(pa.error());
+        }
+        if (!table_.insert(va + done, Dma{*pa}, run)) {
+            table_.erase(va, done);
+            return failure(-ENOMEM, range_text("table entry", va + done, run));
+        }
+    }
+    return {};
+}
+
+Result<void> AddressSpace::resolve(Va va, const Area &area) {
+    const Stopwatch time(&done_.get_pa_ns);
+    return area.order.empty() ? resolve_runs(va, area.length, area.page) : resolve_file(va, area);
+}
+
+Result<void> AddressSpace::sort_by_address(Va va, std::uint64_t length, std::uint64_t page,
+                                           std::vector<std::uint32_t> *order) {
+    const Stopwatch time(&done_.get_pa_ns);
+    std::vector<std::uint64_t> frames(length / page);
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        std::uint64_t run = 1;
+        const auto pa = get_pa(va + i * page, page, &run);
+        if (!pa)
+            return tl::make_unexpected(pa.error());
+        frames[i] = *pa;
+    }
+    order->resize(frames.size());
+    std::iota(order->begin(), order->end(), 0U);
+    std::sort(order->begin(), order->end(), [&](auto a, auto b) { return frames[a] < frames[b]; });
+    return {};
+}
+
+// order: nullptr for memory of the process, else as map_file() says.
+Result<void> AddressSpace::map_area(Va va, Area area, int fd, std::vector<std::uint32_t> *order) {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t length = area.length;
+    if (auto ok = check(va, length, area.page); !ok)
+        return ok;
+    // First, as it may throw: what is pinned is always noted.
+    area.id = next_id_++;
+    const auto entry = areas_.emplace(raw(va), std::move(area)).first;
+    int ret = 0;
+    {
+        const Stopwatch time(&done_.map_ns);
+        ++done_.map_calls;
+        ret = order == nullptr ? ioas_map(kernel_, iommufd_.get(), ioas_, raw(va), length)
+                               : ioas_map_file(kernel_, iommufd_.get(), ioas_, fd, raw(va), length);
+    }
+    if (ret < 0) {
+        areas_.erase(entry);
+        return tl::make_unexpected(map_error(ret, va, length, order != nullptr));
+    }
+    Result<void> ok;
+    const bool sorts = order != nullptr && order->empty();
+    try {
+        if (sorts)
+            ok = sort_by_address(va, length, entry->second.page, order);
+        if (ok && order != nullptr)
+            entry->second.order = *order;
+        if (ok)
+            ok = resolve(va, entry->second);
+    } catch (const std::bad_alloc &) {
+        ok = failure(-ENOMEM, range_text("mapping", va, length));
+    }
+    if (!ok) {
+        if (sorts)
+            order->clear();
+        areas_.erase(entry);
+        ret = unmap_ioctl(raw(va), length);
+        if (ret < 0)
+            ok.error().remedy += "; it stays pinned, as IOMMU_IOAS_UNMAP failed too";
+        return ok;
+    }
+    bytes_ += length;
+    return {};
+}
+
+Result<void> AddressSpace::map(Va va, std::uint64_t length, std::uint64_t page) {
+    return map_area(va, Area{.length = length, .page = page}, -1, nullptr);
+}
+
+Result<void> AddressSpace::map_file(Va va, std::uint64_t length, std::uint64_t page, int fd,
+                                    std::vector<std::uint32_t> *order) {
+    return map_area(va, Area{.length = length, .page = page}, fd, order);
+}
+
+int AddressSpace::unmap_ioctl(std::uint64_t va, std::uint64_t length) {
+    const Stopwatch time(&done_.unmap_ns);
+    ++done_.unmap_calls;
+    return ioas_unmap(kernel_, iommufd_.get(), ioas_, va, length);
+}
+
+Result<void> AddressSpace::unmap_area(Areas::iterator area) {
+    const Va va{area->first};
+    const std::uint64_t length = area->second.length;
+    // First nobody finds it any more, then it may move.
+    table_.erase(va, length);
+    const int ret = unmap_ioctl(raw(va), length);
+    if (ret < 0) {
+        auto failed = failure(ret, range_text("IOMMU_IOAS_UNMAP", va, length));
+        if (!area->second.retired)
+            if (auto again = resolve(va, area->second); !again)
+                failed.value().remedy = "and no longer resolved: " + again.error().message();
+        return failed;
+    }
+    bytes_ -= length;
+    areas_.erase(area);
+    return {};
+}
+
+Result<AddressSpace::Areas::iterator> AddressSpace::find_area(Va va, std::uint64_t length,
+                                                              const char *what) {
+    if (length == 0)
+        return failure(-EINVAL, range_text(what, va, length), "the range is empty");
+    const auto area = areas_.find(raw(va));
+    if (area == areas_.end() || area->second.length != length || area->second.retired)
+        return failure(-ENOENT, range_text(what, va, length), not_an_area(va, length));
+    return area;
+}
+
+Result<void> AddressSpace::unmap(Va va, std::uint64_t length) {
+    const std::lock_guard lock(mutex_);
+    const auto area = find_area(va, length, "unmapping");
+    if (!area)
+        return tl::make_unexpected(area.error());
+    if (const unsigned int users = (*area)->second.users; users != 0)
+        return failure(-EBUSY, range_text("unmapping", va, length),
+                       "a device may still write to it: " + std::to_string(users) +
+                           (users == 1 ? " queue uses" : " queues use") +
+                           " it; stop the port and release its queues first");
+    return unmap_area(*area);
+}
+
+Result<bool> AddressSpace::retire(Va va, std::uint64_t length) {
+    const std::lock_guard lock(mutex_);
+    const auto area = find_area(va, length, "unmapping");
+    if (!area)
+        return tl::make_unexpected(area.error());
+    if ((*area)->second.users == 0) {
+        if (auto ok = unmap_area(*area); !ok)
+            return tl::make_unexpected(ok.error());
+        return false;
+    }
+    table_.erase(va, length);
+    (*area)->second.retired = true;
+    return true;
+}
+
+Result<void> AddressSpace::hold(Va va, std::uint64_t length, Hold *hold) {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t end = raw(va) + length;
+    std::vector<Areas::iterator> found;
+    for (std::uint64_t at = raw(va); at < end;) {
+        auto area = areas_.upper_bound(at);
+        if (area == areas_.begin() ||
+            std::prev(area)->first + std::prev(area)->second.length <= at ||
+            std::prev(area)->second.retired)
+            return failure(-EFAULT, range_text("use", va, length),
+                           "part of it is not in the address space");
+        --area;
+        found.push_back(area);
+        at = area->first + area->second.length;
+    }
+    std::erase_if(found, [&](const auto &area) {
+        const std::pair<std::uint64_t, std::uint64_t> key{area->first, area->second.id};
+        return std::find(hold->areas_.begin(), hold->areas_.end(), key) != hold->areas_.end();
+    });
+    hold->areas_.reserve(hold->areas_.size() + found.size());
+    for (const auto &area : found) {
+        hold->areas_.emplace_back(area->first, area->second.id);
+        ++area->second.users;
+    }
+    return {};
+}
+
+void AddressSpace::release(Hold *hold) {
+    const std::lock_guard lock(mutex_);
+    for (const auto &[start, id] : hold->areas_) {
+        const auto area = areas_.find(start);
+        if (area == areas_.end() || area->second.id != id)
+            continue;
+        if (--area->second.users == 0 && area->second.retired)
+            (void)unmap_area(area); // if it fails it stays pinned until the IOAS ends
+    }
+    hold->areas_.clear();
+}
+
+Result<void> AddressSpace::unmap_all() {
+    const std::lock_guard lock(mutex_);
+    Result<void> first;
+    for (const auto &[start, area] : areas_) {
+        table_.erase(Va{start}, area.length);
+        const int ret = unmap_ioctl(start, area.length);
+        if (ret < 0 && first)
+            first = failure(ret, range_text("IOMMU_IOAS_UNMAP", Va{start}, area.length));
+    }
+    areas_.clear();
+    bytes_ = 0;
+    return first;
+}
+
+} // namespace iommufd
