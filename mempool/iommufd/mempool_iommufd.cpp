@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// Mempool ops "iommufd": a ring as the stock handler has, and objects that know their DMA
+// address. rte_mempool_virt2iova() and, from it, rte_mbuf.buf_iova of such a pool are what a
+// device on the iommufd bus is to be given; nothing is looked up on the data path.
+//
+// Chosen with EAL's --mbuf-pool-ops-name iommufd, or rte_mempool_set_ops_byname().
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_memory.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+#include <rte_version.h>
+
+#include <bus_iommufd_driver.h>
+
+#if !RTE_IOVA_AS_PA
+#error "this DPDK keeps no IOVA in its mbufs (enable_iova_as_pa=false); the driver needs it"
+#endif
+
+RTE_LOG_REGISTER(iommufd_mempool_logtype, mempool.iommufd, NOTICE)
+
+namespace {
+
+constexpr std::size_t page = 4096; // bytes; the unit of rte_iommufd_dma_map()
+
+int ops_index = -1; // of ours in rte_mempool_ops_table
+
+rte_ring *ring_of(const rte_mempool *mp) {
+    return static_cast<rte_ring *>(mp->pool_data);
+}
+
+int alloc(rte_mempool *mp) {
+    char name[RTE_RING_NAMESIZE];
+    const int length = std::snprintf(name, sizeof(name), RTE_MEMPOOL_MZ_FORMAT, mp->name);
+    if (length < 0 || static_cast<std::size_t>(length) >= sizeof(name)) {
+        rte_errno = ENAMETOOLONG;
+        return -ENAMETOOLONG;
+    }
+    unsigned int flags = 0;
+    if ((mp->flags & RTE_MEMPOOL_F_SP_PUT) != 0)
+        flags |= RING_F_SP_ENQ;
+    if ((mp->flags & RTE_MEMPOOL_F_SC_GET) != 0)
+        flags |= RING_F_SC_DEQ;
+    rte_ring *ring = rte_ring_create(name, rte_align32pow2(mp->size + 1), mp->socket_id, flags);
+    if (ring == nullptr)
+        return -rte_errno;
+    mp->pool_data = ring;
+    return 0;
+}
+
+int enqueue(rte_mempool *mp, void *const *objects, unsigned int n) {
+    return rte_ring_enqueue_bulk(ring_of(mp), objects, n, nullptr) == 0 ? -ENOBUFS : 0;
+}
+
+int dequeue(rte_mempool *mp, void **objects, unsigned int n) {
+    return rte_ring_dequeue_bulk(ring_of(mp), objects, n, nullptr) == 0 ? -ENOBUFS : 0;
+}
+
+unsigned int get_count(const rte_mempool *mp) {
+    return rte_ring_count(ring_of(mp));
+}
+
+// Memory that this file has put into the address space, by pool: EAL does not know it, so
+// nobody else would. Pools are made and freed by any thread.
+struct Region {
+    void *start;
+    std::size_t length;
+};
+std::mutex regions_mutex;
+std::map<const rte_mempool *, std::vector<Region>> &regions() {
+    static auto *all = new std::map<const rte_mempool *, std::vector<Region>>;
+    return *all;
+}
+
+Region pages_of(void *start, std::size_t length) {
+    char *first = RTE_PTR_ALIGN_FLOOR(static_cast<char *>(start), page);
+    char *end = RTE_PTR_ALIGN_CEIL(static_cast<char *>(start) + length, page);
+    return {first, static_cast<std::size_t>(end - first)};
+}
+
+// Anonymous memory (rte_mempool_populate_anon(), rte_mempool_populate_virt()): map the pages
+// that hold [start, start + length).
+bool map_unknown(const rte_mempool *mp, void *start, std::size_t length) {
+    const Region region = pages_of(start, length);
+    if (rte_iommufd_dma_map(region.start, region.length) < 0)
+        return false;
+    try {
+        const std::lock_guard lock(regions_mutex);
+        regions()[mp].push_back(region);
+        return true;
+    } catch (const std::bad_alloc &) {
+        (void)rte_iommufd_dma_unmap(region.start, region.length);
+        return false;
+    }
+}
+
+// The counterpart, for memory of which nothing is used: rte_mempool.c gives it back to the
+// system, and the next mapping at its address must not be taken for it.
+void unmap_unknown(const rte_mempool *mp, void *start, std::size_t length) {
+    const Region region = pages_of(start, length);
+    const std::lock_guard lock(regions_mutex);
+    const auto pool = regions().find(mp);
+    if (pool == regions().end())
+        return;
+    if (std::erase_if(pool->second, [&](const Region &r) {
+            return r.start == region.start && r.length == region.length;
+        }) != 0)
+        (void)rte_iommufd_dma_unmap(region.start, region.length);
+}
+
+bool overlap(const void *a, std::size_t a_length, const void *b, std::size_t b_length) {
+    const auto first = reinterpret_cast<std::uintptr_t>(a);
+    const auto second = reinterpret_cast<std::uintptr_t>(b);
+    return first < second + b_length && second < first + a_length;
+}
+
+// Whether a pool still has memory in a region of its own.
+bool is_live(const rte_mempool *mp, const Region &region) {
+    const rte_mempool_memhdr *chunk = nullptr;
+    STAILQ_FOREACH(chunk, &mp->mem_list, next) {
+        if (overlap(chunk->addr, chunk->len, region.start, region.length))
+            return true;
+    }
+    return false;
+}
+
+// rte_mempool.c gives a pool's memory back to the system before it calls release(), and early
+// chunks of a failed rte_mempool_populate_virt() likewise. What is mapped there now is new.
+void unmap_stale(void *start, std::size_t length) {
+    const std::lock_guard lock(regions_mutex);
+    for (auto &[mp, list] : regions())
+        std::erase_if(list, [&, pool = mp](const Region &region) {
+            return overlap(start, length, region.start, region.length) && !is_live(pool, region) &&
+                   rte_iommufd_dma_unmap(region.start, region.length) == 0;
+        });
+}
+
+// Whether devices reach every byte of [start, start + length); mapped now if EAL does not know
+// the memory.
+bool is_reachable(const rte_mempool *mp, char *start, std::size_t length) {
+    if (rte_mem_virt2memseg_list(start) == nullptr) {
+        unmap_stale(start, length);
+        if (rte_iommufd_virt2dma(start) == RTE_BAD_IOVA && !map_unknown(mp, start, length))
+            return false;
+    }
+    for (std::size_t at = 0; at < length;) {
+        const std::size_t run = rte_iommufd_dma_contiguous(start + at, length - at);
+        if (run == 0) {
+            rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
+                    "mempool iommufd: pool %s: memory at %p is not in the address space: give a "
+                    "device to the bus first (-a iommufd:<BDF> --no-pci), and external memory to "
+                    "rte_dev_dma_map()\n",
+                    mp->name, static_cast<const void *>(start + at));
+            return false;
+        }
+        at += run;
+    }
+    return true;
+}
+
+// Pieces of the application's arena, by pool.
+std::map<const rte_mempool *, std::vector<void *>> &arena_pieces() { // under regions_mutex
+    static auto *all = new std::map<const rte_mempool *, std::vector<void *>>;
+    return *all;
+}
+
+// The arena that a pool is to come from: of any pool on a NUMA node; a pool on an external heap
+// has been given its memory by the application.
+rte_iommufd_arena *arena_for(const rte_mempool *mp) {
+    if (mp->socket_id >= RTE_MAX_NUMA_NODES || (mp->flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) != 0)
+        return nullptr;
+    return rte_iommufd_default_arena();
+}
+
+// What rte_mempool_populate_default() asks before it takes memory from EAL. With an arena it is
+// told a cache line, and populate() looks elsewhere.
+ssize_t calc_mem_size(const rte_mempool *mp, std::uint32_t n, std::uint32_t page_shift,
+                      std::size_t *least, std::size_t *align) {
+    if (arena_for(mp) == nullptr)
+        return rte_mempool_op_calc_mem_size_default(mp, n, page_shift, least, align);
+    *least = *align = RTE_CACHE_LINE_SIZE;
+    return RTE_CACHE_LINE_SIZE;
+}
+
+struct ObjectCallback {
+    rte_mempool_populate_obj_cb_t *function;
+    void *argument;
+};
+
+void enter_object(rte_mempool *mp, void *opaque, void *object, rte_iova_t /*iova*/) {
+    const auto *callback = static_cast<const ObjectCallback *>(opaque);
+    callback->function(mp, callback->argument, object, rte_iommufd_virt2dma(object));
+}
+
+// The stock layout, in pieces that are contiguous for a device, so that every object is. The
+// number of objects.
+unsigned int lay_out(rte_mempool *mp, unsigned int max_objects, char *memory, std::size_t length,
+                     ObjectCallback callback) {
+    unsigned int count = 0;
+    for (std::size_t at = 0; at < length && count < max_objects;) {
+        const std::size_t run = rte_iommufd_dma_contiguous(memory + at, length - at);
+        if (run == 0)
+            break;
+        const int added = rte_mempool_op_populate_default(mp, max_objects - count, memory + at, 0,
+                                                          run, enter_object, &callback);
+        if (added < 0)
+            break;
+        count += static_cast<unsigned int>(added);
+        at += run;
+    }
+    return count;
+}
+
+// Pieces of 2 MiB pages at most, as an arena is contiguous in pages at least.
+ssize_t arena_size(rte_mempool *mp, unsigned int objects, std::size_t *align) {
+    std::size_t page_size = 0;
+    std::size_t least = 0;
+    if (rte_mempool_get_page_size(mp, &page_size) < 0)
+        return -EINVAL;
+    page_size = std::min<std::size_t>(page_size == 0 ? SIZE_MAX : page_size, 2U << 20);
+    return rte_mempool_op_calc_mem_size_helper(mp, objects, rte_bsf64(page_size), 0, &least, align);
+}
+
+int populate_from_arena(rte_iommufd_arena *arena, rte_mempool *mp, unsigned int max_objects,
+                        ObjectCallback callback) {
+    std::size_t align = 0;
+    const ssize_t size = arena_size(mp, max_objects, &align);
+    void *piece =
+        size < 0 ? nullptr : rte_iommufd_arena_alloc(arena, static_cast<std::size_t>(size), align);
+    if (piece == nullptr) {
+        rte_iommufd_arena_info info{};
+        rte_iommufd_arena_info_get(arena, &info);
+        rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
+                "mempool iommufd: pool %s needs %zd KiB of an arena that has %zu KiB free: give a "
+                "larger one (-a iommufd:<BDF>,arena=SIZE)\n",
+                mp->name, size >> 10, info.free >> 10);
+        return 0;
+    }
+    try {
+        const std::lock_guard lock(regions_mutex);
+        arena_pieces()[mp].push_back(piece);
+    } catch (const std::bad_alloc &) {
+        rte_iommufd_arena_free(arena, piece);
+        return 0;
+    }
+    return static_cast<int>(lay_out(mp, max_objects, static_cast<char *>(piece),
+                                    static_cast<std::size_t>(size), callback));
+}
+
+// 0 objects, not a negative errno, for memory that cannot be used: the callers in
+// rte_mempool.c undo a chunk without objects, but free the memory of a failed one before they
+// empty the pool (DPDK 22.11.11).
+int populate(rte_mempool *mp, unsigned int max_objects, void *start, rte_iova_t iova,
+             std::size_t length, rte_mempool_populate_obj_cb_t *function, void *argument) {
+    if ((mp->flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) != 0) // not for devices
+        return rte_mempool_op_populate_default(mp, max_objects, start, iova, length, function,
+                                               argument);
+    const ObjectCallback callback{function, argument};
+    // Room for no object is what calc_mem_size() has asked for.
+    if (rte_iommufd_arena *arena = arena_for(mp);
+        arena != nullptr && length < mp->header_size + mp->elt_size)
+        return populate_from_arena(arena, mp, max_objects, callback);
+    char *memory = static_cast<char *>(start);
+    if (!is_reachable(mp, memory, length))
+        return 0;
+    const unsigned int count = lay_out(mp, max_objects, memory, length, callback);
+    if (count == 0) {
+        rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
+                "mempool iommufd: pool %s: no object of %u bytes would be contiguous for a "
+                "device in %zu bytes at %p: use hugepages\n",
+                mp->name, mp->elt_size, length, start);
+        unmap_unknown(mp, start, length);
+    }
+    return static_cast<int>(count);
+}
+
+void release(rte_mempool *mp) {
+    rte_ring_free(ring_of(mp));
+    const std::lock_guard lock(regions_mutex);
+    if (const auto found = regions().find(mp); found != regions().end()) {
+        for (const Region &region : found->second)
+            (void)rte_iommufd_dma_unmap(region.start, region.length);
+        regions().erase(found);
+    }
+    if (const auto found = arena_pieces().find(mp); found != arena_pieces().end()) {
+        for (void *piece : found->second)
+            rte_iommufd_arena_free(rte_iommufd_default_arena(), piece);
+        arena_pieces().erase(found);
+    }
+}
+
+// An object's address anew. An mbuf keeps one more, of the buffer it points to now.
+void resolve_object(rte_mempool *mp, void *opaque, void *object, unsigned int /*index*/) {
+    bool *complete = static_cast<bool *>(opaque);
+    rte_iova_t dma = rte_iommufd_virt2dma(object);
+    if (rte_iommufd_dma_contiguous(object, mp->elt_size) < mp->elt_size) {
+        dma = RTE_BAD_IOVA;
+        *complete = false;
+    }
+    rte_mempool_get_header(object)->iova = dma;
+    auto *mbuf = static_cast<rte_mbuf *>(object);
+    if (mp->private_data_size >= sizeof(rte_pktmbuf_pool_private) &&
+        mp->elt_size >= sizeof(rte_mbuf) && mbuf->pool == mp)
+        mbuf->buf_iova = rte_iommufd_virt2dma(mbuf->buf_addr);
+}
+
+void resolve_pool(rte_mempool *mp, void * /*arg*/) {
+    if (rte_mempool_get_ops(mp->ops_index) != rte_mempool_get_ops(ops_index) ||
+        mp->populated_size == 0 || (mp->flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) != 0)
+        return;
+    bool complete = true;
+    (void)rte_mempool_obj_iter(mp, resolve_object, &complete);
+    if (complete) {
+        mp->flags &= ~RTE_MEMPOOL_F_NON_IO;
+        return;
+    }
+    // Drivers take no buffers for DMA from a pool with this flag.
+    mp->flags |= RTE_MEMPOOL_F_NON_IO;
+    rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
+            "mempool iommufd: pool %s: its memory is no longer in the address space; devices "
+            "cannot use it\n",
+            mp->name);
+}
+
+// The last device had gone and with it every pin: addresses in pools are void.
+void resolve_all_pools() {
+    rte_mempool_walk(resolve_pool, nullptr);
+}
+
+constexpr rte_mempool_ops ops = {
+    .name = "iommufd",
+    .alloc = alloc,
+    .free = release,
+    .enqueue = enqueue,
+    .dequeue = dequeue,
+    .get_count = get_count,
+    .calc_mem_size = calc_mem_size,
+    .populate = populate,
+    .get_info = nullptr,
+    .dequeue_contig_blocks = nullptr,
+};
+
+void register_ops() {
+    ops_index = rte_mempool_register_ops(&ops);
+    if (ops_index >= 0)
+        rte_iommufd_resolved_callback_register(resolve_all_pools);
+}
+
+} // namespace
+
+// RTE_MEMPOOL_REGISTER_OPS, unless built for another DPDK.
+RTE_INIT(iommufd_mempool_register) {
+    if (rte_iommufd_check_dpdk_version("mempool_iommufd", RTE_VER_YEAR, RTE_VER_MONTH))
+        register_ops();
+}
