@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Reset, filters, addresses and link of the 82576. */
+
+#include "igb_hw.hpp"
+
+#include <cerrno>
+
+namespace igb {
+
+namespace {
+
+/** What a read returns from a device that is gone: no completion, all ones. */
+constexpr uint32_t kNoDevice = 0xFFFFFFFF;
+
+constexpr uint32_t kTableWords = 128; // VFTA, MTA and UTA alike
+constexpr uint32_t kReceiveAddresses = 16;
+
+constexpr uint32_t pack_low(const MacAddress &mac) {
+    return uint32_t{mac[0]} | uint32_t{mac[1]} << 8 | uint32_t{mac[2]} << 16 |
+           uint32_t{mac[3]} << 24;
+}
+
+constexpr uint32_t pack_high(const MacAddress &mac) {
+    return uint32_t{mac[4]} | uint32_t{mac[5]} << 8;
+}
+
+constexpr MacAddress unpack(uint32_t low, uint32_t high) {
+    return {static_cast<uint8_t>(low),       static_cast<uint8_t>(low >> 8),
+            static_cast<uint8_t>(low >> 16), static_cast<uint8_t>(low >> 24),
+            static_cast<uint8_t>(high),      static_cast<uint8_t>(high >> 8)};
+}
+
+/** A station address: not all zero, and not a group address. */
+constexpr bool is_station(const MacAddress &mac) {
+    return (pack_low(mac) | pack_high(mac)) != 0 && (mac[0] & 1) == 0;
+}
+
+} // namespace
+
+bool Hw::wait(uint32_t offset, uint32_t mask, uint32_t value, uint32_t deadline_us,
+              uint32_t step_us) {
+    const uint64_t end = regs_.now_us() + deadline_us;
+
+    for (;;) {
+        // The clock first: after a long sleep the register still gets its last look.
+        const bool late = regs_.now_us() >= end;
+
+        if ((regs_.read(offset) & mask) == value)
+            return true;
+        if (late)
+            return false;
+        regs_.sleep_us(step_us);
+    }
+}
+
+void Hw::set_bits(uint32_t offset, uint32_t clear, uint32_t set) {
+    regs_.write(offset, (regs_.read(offset) & ~clear) | set);
+}
+
+Status Hw::disable_master() {
+    set_bits(reg::CTRL, 0, ctrl::GIO_MASTER_DISABLE);
+    if (!wait(reg::STATUS, status::GIO_MASTER_ENABLE, 0, kMasterUs, 100))
+        return {-ETIMEDOUT, "waiting for outstanding bus master requests (STATUS bit 19)"};
+    return {};
+}
+
+void Hw::mask_interrupts() {
+    regs_.write(reg::IMC, 0xFFFFFFFF);
+    regs_.write(reg::EIMC, 0xFFFFFFFF);
+    regs_.write(reg::EIAC, 0);
+    regs_.read(reg::ICR);
+}
+
+Status Hw::reset() {
+    if (regs_.read(reg::STATUS) == kNoDevice)
+        return {-ENODEV, "reading STATUS: the device does not answer"};
+
+    // A reset amid a DMA transaction can hang the PCIe block (Linux, igb_reset_hw_82575).
+    // Should requests stay pending, the reset is the only cure left: go on.
+    (void)disable_master();
+
+    mask_interrupts();
+    regs_.write(reg::RCTL, 0);
+    regs_.write(reg::TCTL, tctl::PSP);
+    regs_.read(reg::STATUS); // posted writes have arrived
+    regs_.sleep_us(10'000);  // for packets under way, as Linux
+
+    set_bits(reg::CTRL, 0, ctrl::RST);
+    regs_.sleep_us(1'000); // no access while the reset is at its start
+    if (!wait(reg::CTRL, ctrl::RST, 0, kResetUs, 1'000))
+        return {-ETIMEDOUT, "waiting for the end of the reset (CTRL bit 26)"};
+
+    // Without an EEPROM this bit stays 0, and QEMU never sets it: its igb_mac_reg_init has
+    // EECD.PRES and no AUTO_RD. What was loaded is judged by check_nvm() and read_mac().
+    auto_read_done_ = wait(reg::EECD, eecd::AUTO_RD, eecd::AUTO_RD, kAutoReadUs, 1'000);
+
+    mask_interrupts();
+    return {};
+}
+
+void Hw::clear_filters() {
+    for (uint32_t i = 0; i < kTableWords; i++) {
+        regs_.write(reg::VFTA + 4 * i, 0);
+        regs_.write(reg::MTA + 4 * i, 0);
+        regs_.write(reg::UTA + 4 * i, 0);
+    }
+    for (uint32_t i = 1; i < kReceiveAddresses; i++) {
+        regs_.write(reg::RAL0 + 8 * i, 0);
+        regs_.write(reg::RAH0 + 8 * i, 0);
+    }
+}
+
+void Hw::set_mac(const MacAddress &mac) {
+    regs_.write(reg::RAL0, pack_low(mac));
+    regs_.read(reg::STATUS); // no bridge may merge the halves (Linux, igb_rar_set)
+    regs_.write(reg::RAH0, pack_high(mac) | rah::AV);
+    regs_.read(reg::STATUS);
+}
+
+Status Hw::read_mac(MacAddress &mac) {
+    const uint32_t high = regs_.read(reg::RAH0);
+
+    mac = unpack(regs_.read(reg::RAL0), high);
+    if ((high & rah::AV) && is_station(mac))
+        return {};
+
+    for (uint16_t i = 0; i < 3; i++) {
+        uint16_t word = 0;
+        if (const Status status = read_nvm(nvm::MAC_WORD + i, word); !status.ok())
+            return status;
+        mac[2 * i] = static_cast<uint8_t>(word);
+        mac[2 * i + 1] = static_cast<uint8_t>(word >> 8);
+    }
+    if (!is_station(mac))
+        return {-EADDRNOTAVAIL, "reading the MAC address: RAL0/RAH0 and EEPROM have none"};
+    return {};
+}
+
+void Hw::set_promiscuous(bool promiscuous, bool all_multicast) {
+    uint32_t on = 0;
+
+    if (promiscuous)
+        on |= rctl::UPE | rctl::MPE;
+    if (all_multicast)
+        on |= rctl::MPE;
+    set_bits(reg::RCTL, rctl::UPE | rctl::MPE, on);
+}
+
+Status Hw::start_link() {
+    set_bits(reg::CTRL, ctrl::FRCSPD | ctrl::FRCDPX, ctrl::SLU);
+    if (link().up)
+        return {};
+
+    // CTRL.RST leaves the PHY of the hardware alone but resets QEMU's, whose STATUS.LU
+    // comes back only when negotiation is restarted (igb_set_phy_ctrl); it takes 500 ms.
+    uint16_t control = 0;
+    if (const Status status = read_phy(phy::BMCR, control); !status.ok())
+        return status;
+    control &= static_cast<uint16_t>(~(phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE));
+    control |= phy::BMCR_AUTONEG | phy::BMCR_RESTART_AUTONEG;
+    return write_phy(phy::BMCR, control);
+}
+
+Link Hw::link() {
+    const uint32_t value = regs_.read(reg::STATUS);
+
+    if (value == kNoDevice || !(value & status::LU))
+        return {};
+
+    uint16_t speed = 1000;
+    if ((value & status::SPEED_MASK) == status::SPEED_10)
+        speed = 10;
+    else if ((value & status::SPEED_MASK) == status::SPEED_100)
+        speed = 100;
+    return {.up = true, .full_duplex = (value & status::FD) != 0, .speed_mbps = speed};
+}
+
+} // namespace igb

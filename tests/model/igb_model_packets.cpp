@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Descriptor rings of the model. */
+
+#include <algorithm>
+#include <cstring>
+
+#include "igb_model.hpp"
+
+namespace model {
+
+using namespace igb;
+
+namespace {
+
+constexpr uint32_t kCrc = 4;
+
+uint64_t join(uint32_t low, uint32_t high) {
+    return uint64_t{high} << 32 | low;
+}
+
+} // namespace
+
+bool Igb::rx_on(uint16_t queue) const {
+    return (peek(reg::RCTL) & rctl::EN) && (peek(reg::RXDCTL(queue)) & xdctl::ENABLE) &&
+           !(peek(reg::CTRL) & ctrl::GIO_MASTER_DISABLE) && bus_master && link_up();
+}
+
+uint16_t Igb::rx_owned(uint16_t queue) const {
+    const uint32_t count = peek(reg::RDLEN(queue)) / kDescSize;
+
+    if (count == 0)
+        return 0;
+    return static_cast<uint16_t>((peek(reg::RDT(queue)) + count - peek(reg::RDH(queue)) % count) %
+                                 count);
+}
+
+bool Igb::write_back(uint16_t queue, const RxDesc &desc) {
+    const uint32_t count = peek(reg::RDLEN(queue)) / kDescSize;
+    const uint32_t head = peek(reg::RDH(queue));
+    const uint64_t base = join(peek(reg::RDBAL(queue)), peek(reg::RDBAH(queue)));
+    auto *slot = static_cast<RxDesc *>(memory_.translate(base + head * kDescSize, kDescSize));
+
+    if (slot == nullptr) {
+        violation("receive descriptor at an address that is not mapped");
+        return false;
+    }
+    // Status last, as a device writes it and as QEMU's igb_pci_dma_write_rx_desc() does.
+    __atomic_store_n(&slot->lo, desc.lo, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->hi, desc.hi, __ATOMIC_RELEASE);
+    at(reg::RDH(queue)) = head + 1 == count ? 0 : head + 1;
+    return true;
+}
+
+/** Write a frame over as many buffers as it takes. */
+bool Igb::deliver(uint16_t queue, std::span<const uint8_t> frame, uint32_t errors) {
+    const uint32_t buffer_size = (peek(reg::SRRCTL(queue)) & srrctl::BSIZEPACKET_MASK)
+                                 << srrctl::BSIZEPACKET_SHIFT;
+    const uint64_t base = join(peek(reg::RDBAL(queue)), peek(reg::RDBAH(queue)));
+
+    for (size_t offset = 0; offset < frame.size();) {
+        const size_t piece = std::min<size_t>(frame.size() - offset, buffer_size);
+        const uint32_t head = peek(reg::RDH(queue));
+        const auto *desc =
+            static_cast<const RxDesc *>(memory_.translate(base + head * kDescSize, kDescSize));
+        if (desc == nullptr) {
+            violation("receive descriptor at an address that is not mapped");
+            return false;
+        }
+        if (rx_desc_status(desc->hi) & rx_status::DD)
+            violation("receive descriptor given to the device with DD set");
+        void *buffer = memory_.translate(desc->lo, buffer_size);
+        if (buffer == nullptr) {
+            violation("receive buffer at an address that is not mapped");
+            return false;
+        }
+        std::memcpy(buffer, frame.data() + offset, piece);
+        offset += piece;
+        uint32_t status = rx_status::DD;
+        if (offset == frame.size())
+            status |= rx_status::EOP | errors;
+        if (!write_back(queue, rx_desc_written(status, static_cast<uint16_t>(piece), 0, 0)))
+            return false;
+    }
+    return true;
+}
+
+Received Igb::receive(uint16_t queue, std::span<const uint8_t> frame, uint32_t errors) {
+    if (!rx_on(queue))
+        return Received::Off;
+    if (frame.size() + kCrc > ((peek(reg::RCTL) & rctl::LPE) ? peek(reg::RLPML) : 1522)) {
+        at(reg::RLEC)++;
+        return Received::TooLong;
+    }
+    const uint32_t buffer_size = (peek(reg::SRRCTL(queue)) & srrctl::BSIZEPACKET_MASK)
+                                 << srrctl::BSIZEPACKET_SHIFT;
+    if (buffer_size == 0) {
+        violation("SRRCTL.BSIZEPACKET is 0");
+        return Received::Fault;
+    }
+    if (uint64_t{rx_owned(queue)} * buffer_size < frame.size()) {
+        at(peek(reg::SRRCTL(queue)) & srrctl::DROP_EN ? reg::RQDPC(queue) : reg::MPC)++;
+        return Received::NoBuffers;
+    }
+    if (!deliver(queue, frame, errors))
+        return Received::Fault;
+    at(reg::GPRC)++;
+    const uint64_t octets = join(peek(reg::GORCL), peek(reg::GORCH)) + frame.size() + kCrc;
+    at(reg::GORCL) = static_cast<uint32_t>(octets);
+    at(reg::GORCH) = static_cast<uint32_t>(octets >> 32);
+    return Received::Delivered;
+}
+
+uint16_t Igb::transmit(uint16_t queue, uint16_t limit) {
+    const uint32_t count = peek(reg::TDLEN(queue)) / kDescSize;
+    const uint64_t base = join(peek(reg::TDBAL(queue)), peek(reg::TDBAH(queue)));
+    uint16_t taken = 0;
+
+    if (!(peek(reg::TCTL) & tctl::EN) || !(peek(reg::TXDCTL(queue)) & xdctl::ENABLE) || !bus_master)
+        return 0;
+    if (peek(reg::TDT(queue)) >= count)
+        violation("TDT beyond the ring");
+
+    while (taken < limit && peek(reg::TDH(queue)) != peek(reg::TDT(queue))) {
+        const uint32_t head = peek(reg::TDH(queue));
+        auto *desc = static_cast<TxDesc *>(memory_.translate(base + head * kDescSize, kDescSize));
+        if (desc == nullptr) {
+            violation("transmit descriptor at an address that is not mapped");
+            return taken;
+        }
+        const auto length = static_cast<size_t>(desc->command & tx_cmd::LENGTH_MASK);
+        const auto *data = static_cast<const uint8_t *>(memory_.translate(desc->address, length));
+        if (data == nullptr) {
+            violation("transmit buffer at an address that is not mapped");
+            return taken;
+        }
+        if (tx_desc_done(desc->command))
+            violation("transmit descriptor given to the device with DD set");
+        sent.push_back({*desc, static_cast<uint16_t>(head), {data, data + length}});
+        if (desc->command & tx_cmd::RS) {
+            __atomic_store_n(&desc->command, desc->command | kTxDone, __ATOMIC_RELEASE);
+            tx_write_backs++;
+        }
+        at(reg::GPTC)++;
+        at(reg::GOTCL) += static_cast<uint32_t>(length) + kCrc;
+        at(reg::TDH(queue)) = head + 1 == count ? 0 : head + 1;
+        taken++;
+    }
+    return taken;
+}
+
+} // namespace model
