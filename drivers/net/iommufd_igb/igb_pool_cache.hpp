@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * A batch of mbufs out of and into the lcore's cache of their pool.
+ *
+ * The cache is an array used as a stack, and a batch is nearly always the top kBatch of it.
+ * rte_mempool_get_bulk() takes them one by one from the top down, any number of them; a copy
+ * of constant length in the order they lie in is a few vector instructions. Whatever is not
+ * this case (no cache, too few in it, a put that would flush it) is left to the library.
+ *
+ * Included by files that are compiled for different CPUs: internal linkage.
+ */
+
+#pragma once
+
+#include <cstdint>
+
+#include <rte_branch_prediction.h>
+#include <rte_lcore.h>
+#include <rte_mempool.h>
+#include <rte_version.h>
+
+#include "igb_queue.hpp"
+
+namespace igb {
+
+namespace {
+
+// The library's own accounting and cookies are kept by its own functions only, and DPDK 26.07
+// counts the length of a cache in another way.
+#if defined(RTE_LIBRTE_MEMPOOL_STATS) || defined(RTE_LIBRTE_MEMPOOL_DEBUG) ||                      \
+    RTE_VERSION >= RTE_VERSION_NUM(26, 7, 0, 0)
+constexpr bool kCacheIsAStack = false;
+#else
+constexpr bool kCacheIsAStack = true;
+#endif
+
+/** The compiler chooses the registers: those of the CPU the including file is for. */
+inline void copy_batch(void **__restrict to, void *const *__restrict from) {
+    for (uint16_t i = 0; i < kBatch; i++)
+        to[i] = from[i];
+}
+
+/** rte_mempool_get_bulk() of kBatch objects. */
+inline bool get_batch(rte_mempool *pool, void **objects) {
+    if constexpr (kCacheIsAStack) {
+        rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
+        if (likely(cache != nullptr && cache->len >= kBatch)) {
+            const uint32_t left = cache->len - kBatch;
+            cache->len = left;
+            copy_batch(objects, &cache->objs[left]);
+            return true;
+        }
+    }
+    return rte_mempool_get_bulk(pool, objects, kBatch) == 0;
+}
+
+/** rte_mempool_put_bulk() of kBatch objects. */
+inline void put_batch(rte_mempool *pool, void *const *objects) {
+    if constexpr (kCacheIsAStack) {
+        rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
+        if (likely(cache != nullptr && cache->len + kBatch <= cache->flushthresh)) {
+            const uint32_t length = cache->len;
+            cache->len = length + kBatch;
+            copy_batch(&cache->objs[length], objects);
+            return;
+        }
+    }
+    rte_mempool_put_bulk(pool, objects, kBatch);
+}
+
+} // namespace
+
+} // namespace igb

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * What receive and transmit queues have in common: their sizes, the doorbell, and the one
+ * way the hot path stores and loads memory it shares with the device.
+ *
+ * Ring sizes are multiples of kBatch. A refill, a completed transmit batch and the
+ * descriptors between two RS bits are kBatch aligned pieces of the ring, so none of them
+ * ever wraps.
+ */
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include <rte_build_config.h>
+#include <rte_common.h>
+#include <rte_io.h>
+#include <rte_mbuf.h>
+
+#include "igb_desc.hpp"
+
+namespace igb {
+
+// The DMA address of an iommufd pool's mbuf is in the mbuf; a DPDK without that field
+// (RTE_IOVA_AS_PA up to 22.11, RTE_IOVA_IN_MBUF from 23.11) would need a lookup per packet.
+#if defined(RTE_IOVA_IN_MBUF)
+static_assert(RTE_IOVA_IN_MBUF, "DPDK must be built with the IOVA in the mbuf");
+#else
+static_assert(RTE_IOVA_AS_PA, "DPDK must be built with the IOVA in the mbuf");
+#endif
+
+/** Descriptors refilled, completed and reported together. */
+inline constexpr uint16_t kBatch = 32;
+
+/** Ring sizes in descriptors; the upper bound is that of Linux 7.3 (IGB_MAX_RXD). */
+inline constexpr uint16_t kMinRing = 2 * kBatch;
+inline constexpr uint16_t kMaxRing = 4096;
+
+/** Alignment of a ring in bytes (RDLEN and TDLEN count 128 bytes as well). */
+inline constexpr unsigned int kRingAlign = 128;
+
+/** A quadword that the device may write at any time: one access, neither torn nor cached. */
+inline uint64_t load(const uint64_t &shared) {
+    return __atomic_load_n(&shared, __ATOMIC_RELAXED);
+}
+
+inline void store(uint64_t &shared, uint64_t value) {
+    __atomic_store_n(&shared, value, __ATOMIC_RELAXED);
+}
+
+/**
+ * Tell the device of new descriptors. The barrier in rte_write32() makes the descriptors
+ * (plain memory) visible before the tail (uncached device memory): nothing more than a
+ * compiler barrier on x86, where stores stay in order; DMB OSHST on arm64.
+ */
+inline void ring_doorbell(volatile uint32_t *tail, uint16_t index) {
+    rte_write32(index, tail);
+}
+
+} // namespace igb

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * A receive queue and its burst function.
+ *
+ * The ring, where `next` is the descriptor to look at and `refill` the first without a
+ * buffer (`missing` of them, all between refill and next):
+ *
+ *       refill            next
+ *         v                 v
+ *     ----+-----------------+----------------------------
+ *         | given to the    | with a buffer: the device's,
+ *     ... | application     | or received and not yet seen ...
+ *     ----+-----------------+----------------------------
+ *
+ * The tail is refill - 1: one descriptor that has a buffer stays with the driver, so that
+ * head == tail means "the device has none" and never "it has all".
+ */
+
+#pragma once
+
+#include <cstdint>
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_memzone.h>
+
+#include "igb_desc.hpp"
+
+struct rte_iommufd_hold;
+
+namespace igb {
+
+/**
+ * Buffers given to the device at a time, unless the application has its own idea: each time
+ * costs a write to the tail, which is a bus transaction, and in a virtual machine an exit.
+ */
+inline constexpr uint16_t kRxFreeThresh = 64;
+
+struct RxQueue {
+    // Touched by every burst.
+    RxDesc *ring;
+    rte_mbuf **mbufs;        /**< Of each descriptor; stale between refill and next. */
+    volatile uint32_t *tail; /**< RDT. */
+    rte_mempool *pool;
+    uint64_t rearm_data; /**< First word of a fresh mbuf: data offset, counts and port. */
+    uint16_t nb_desc;
+    uint16_t next;
+    uint16_t refill;
+    uint16_t missing;
+    uint16_t free_thresh; /**< Refill when so many are missing, kBatch or more. */
+    uint16_t buffer_size; /**< What the device believes; no packet may be longer. */
+    bool discarding;      /**< Amid a packet that spans descriptors. */
+
+    // Written by the burst function only.
+    alignas(RTE_CACHE_LINE_SIZE) uint64_t packets;
+    uint64_t bytes;
+    uint64_t errors;   /**< Packets dropped: errors, too long, or in several pieces. */
+    uint64_t no_mbufs; /**< Refills that found the pool empty. */
+
+    // Set-up.
+    alignas(RTE_CACHE_LINE_SIZE) const rte_memzone *zone;
+    rte_iommufd_hold *pool_hold; /**< Keeps the pool's memory in the address space. */
+    rte_iova_t dma;
+    uint16_t queue_id;
+    bool drop_when_full;
+};
+
+/** RxQueue::rearm_data for a port: headroom, one reference, one segment. */
+uint64_t rx_rearm_data(uint16_t port_id);
+
+/**
+ * Give every descriptor a buffer and forget what was received.
+ *
+ * @return
+ *   0, or -ENOMEM if the pool has too few mbufs; nothing is kept then.
+ */
+int rx_fill(RxQueue &queue);
+
+/** Free every buffer of the ring. The device must not use them any more. */
+void rx_drain(RxQueue &queue);
+
+/** Give the buffer of a descriptor that is no good packet back, and count the packet. */
+void rx_discard(RxQueue &queue, rte_mbuf *mbuf, uint32_t status);
+
+/** Value for RDT once the ring is filled. */
+inline uint16_t rx_tail(const RxQueue &queue) {
+    return static_cast<uint16_t>((queue.refill == 0 ? queue.nb_desc : queue.refill) - 1);
+}
+
+/** eth_rx_burst_t, scalar. */
+uint16_t rx_burst_scalar(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+
+/** The same with AVX2, on a CPU that has it. */
+uint16_t rx_burst_avx2(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+
+/** The same with AVX-512 F, BW, DQ and VL. */
+uint16_t rx_burst_avx512(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+
+} // namespace igb

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * The one place that chooses burst functions. A variant (vector, scattered) is a row here
+ * and a function in a file of its own; rows stand from the fastest to the most general, and
+ * the first that suits the configuration is taken.
+ */
+
+// Of rte_vect_get_max_simd_bitwidth(), which every vector driver calls.
+#define ALLOW_EXPERIMENTAL_API
+
+#include <cerrno>
+#include <cstdio>
+
+#if defined(RTE_ARCH_X86_64)
+#include <x86intrin.h>
+#endif
+
+#include <rte_cpuflags.h>
+extern "C" { // which the header of DPDK 22.11 does not say
+#include <rte_vect.h>
+}
+
+#include "igb_adapter.hpp"
+#include "igb_rxq.hpp"
+#include "igb_txq.hpp"
+
+namespace igb {
+
+namespace {
+
+struct RxVariant {
+    eth_rx_burst_t burst;
+    bool (*suits)(const rte_eth_dev *dev);
+    const char *name;
+};
+
+struct TxVariant {
+    eth_tx_burst_t burst;
+    bool (*suits)(const rte_eth_dev *dev);
+    const char *name;
+};
+
+bool always(const rte_eth_dev *) {
+    return true;
+}
+
+#if defined(RTE_ARCH_X86_64)
+bool has(rte_cpu_flag_t flag) {
+    return rte_cpu_get_flag_enabled(flag) > 0;
+}
+
+bool avx2(const rte_eth_dev *) {
+    return rte_vect_get_max_simd_bitwidth() >= RTE_VECT_SIMD_256 && has(RTE_CPUFLAG_AVX2);
+}
+
+/** DPDK's own limit is 256: 512 has to be asked for. */
+bool avx512(const rte_eth_dev *) {
+    return rte_vect_get_max_simd_bitwidth() >= RTE_VECT_SIMD_512 && has(RTE_CPUFLAG_AVX512F) &&
+           has(RTE_CPUFLAG_AVX512BW) && has(RTE_CPUFLAG_AVX512DQ) && has(RTE_CPUFLAG_AVX512VL);
+}
+#endif
+
+constexpr RxVariant kRxVariants[] = {
+#if defined(RTE_ARCH_X86_64)
+    {rx_burst_avx512, avx512, "Vector AVX512"},
+    {rx_burst_avx2, avx2, "Vector AVX2"},
+#endif
+    {rx_burst_scalar, always, "Scalar"},
+};
+
+constexpr TxVariant kTxVariants[] = {
+#if defined(RTE_ARCH_X86_64)
+    {tx_burst_avx512, avx512, "Vector AVX512"},
+    {tx_burst_avx2, avx2, "Vector AVX2"},
+#endif
+    {tx_burst_scalar, always, "Scalar"},
+};
+
+template <typename Variants, typename Burst>
+int name_of(const Variants &variants, Burst burst, rte_eth_burst_mode *mode) {
+    for (const auto &variant : variants) {
+        if (variant.burst == burst) {
+            std::snprintf(mode->info, sizeof(mode->info), "%s", variant.name);
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+} // namespace
+
+void select_bursts(rte_eth_dev *dev) {
+    for (const RxVariant &variant : kRxVariants) {
+        if (variant.suits(dev)) {
+            dev->rx_pkt_burst = variant.burst;
+            break;
+        }
+    }
+    for (const TxVariant &variant : kTxVariants) {
+        if (variant.suits(dev)) {
+            dev->tx_pkt_burst = variant.burst;
+            break;
+        }
+    }
+}
+
+int rx_burst_mode_get(rte_eth_dev *dev, uint16_t, rte_eth_burst_mode *mode) {
+    return name_of(kRxVariants, dev->rx_pkt_burst, mode);
+}
+
+int tx_burst_mode_get(rte_eth_dev *dev, uint16_t, rte_eth_burst_mode *mode) {
+    return name_of(kTxVariants, dev->tx_pkt_burst, mode);
+}
+
+} // namespace igb

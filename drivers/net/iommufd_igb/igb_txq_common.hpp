@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * What the transmit functions share: all but the filling of descriptors for packets that
+ * need no closer look. Included by files that are compiled for different CPUs: internal
+ * linkage keeps the linker from taking one file's code for all.
+ *
+ * A packet is plain if it is one segment with one reference, of a length the hardware takes,
+ * direct, and of the pool that the first packet of the burst is of, which is an iommufd pool.
+ * Plain packets are what a vector function fills several of at once, and a batch of nothing
+ * but plain packets of one pool goes back to it as a whole.
+ *
+ * That is what an application allows with RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE, found out
+ * instead of promised. The promise (one pool, one reference) would save nothing here: it does
+ * not say that a pool's memory is in the address space, nor that the data is the mbuf's own,
+ * so pool and flags have to be looked at anyway before an address may reach the device; and
+ * the other two counts come in the same comparison.
+ */
+
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include <rte_branch_prediction.h>
+
+#include "igb_pool_cache.hpp"
+#include "igb_queue.hpp"
+#include "igb_txq.hpp"
+
+namespace igb {
+
+/** The data of these is not where the mbuf's own pool put it. */
+inline constexpr uint64_t kNotDirect = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+
+/** The packets of a burst that are still to be sent. */
+struct TxWork {
+    rte_mbuf **next;
+    rte_mbuf **end;
+    /**
+     * An iommufd pool met in this burst: its direct mbufs carry their DMA address. Not kept
+     * from burst to burst: the pool may be freed, and another one made in its place.
+     */
+    rte_mempool *known_pool;
+};
+
+/**
+ * Fill @p limit descriptors at most from @p index on, which do not go beyond a batch, with
+ * packets that may not be plain. Packets that cannot be sent are dropped.
+ *
+ * @return
+ *   Descriptors filled; work.next has moved past what was taken, sent or dropped.
+ */
+unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit);
+
+/** Give a completed batch back whose mbufs are not all alike. */
+void tx_free_each(rte_mbuf **mbufs, uint16_t count);
+
+namespace {
+
+/** One buffer, neither shorter nor longer than the hardware takes. */
+inline bool is_sendable_length(uint16_t length) {
+    return static_cast<uint16_t>(length - kTxMinLength) <= kTxMaxLength - kTxMinLength;
+}
+
+/** refcnt and nb_segs as they lie side by side: one reference, one segment. */
+constexpr uint32_t kSingle = 1u << 16 | 1;
+static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, refcnt) + 2);
+
+inline bool is_single(const rte_mbuf *mbuf) {
+    uint32_t counts;
+
+    std::memcpy(&counts, reinterpret_cast<const char *>(mbuf) + offsetof(rte_mbuf, refcnt),
+                sizeof(counts));
+    return counts == kSingle;
+}
+
+/** The upper half alone: that a constant of 64 bits need not be loaded for each packet. */
+inline bool is_direct(const rte_mbuf *mbuf) {
+    static_assert((kNotDirect & UINT32_MAX) == 0);
+    return (static_cast<uint32_t>(mbuf->ol_flags >> 32) & kNotDirect >> 32) == 0;
+}
+
+/** A direct mbuf of a pool that is known to be resolved. */
+inline bool carries_dma(const rte_mempool *known_pool, const rte_mbuf *mbuf) {
+    return mbuf->pool == known_pool && is_direct(mbuf);
+}
+
+inline bool is_plain(const rte_mempool *known_pool, const rte_mbuf *mbuf) {
+    return is_single(mbuf) && is_sendable_length(mbuf->data_len) && carries_dma(known_pool, mbuf);
+}
+
+/** Whether the mbufs of a pool carry DMA addresses; is_iommufd_pool() with fewer loads. */
+inline bool is_resolved(const TxQueue &queue, const rte_mempool *pool) {
+    return pool->ops_index == queue.pool_ops && !(pool->flags & RTE_MEMPOOL_F_NON_IO);
+}
+
+/**
+ * Mbufs of @p pool come into the batch of descriptor @p index. It stays a batch of one pool
+ * only if they all are of this one.
+ */
+inline void note_pool(TxQueue &queue, unsigned int index, rte_mempool *pool) {
+    rte_mempool *&noted = queue.batch_pools[index / kBatch];
+
+    if (index % kBatch == 0)
+        noted = pool;
+    else if (noted != pool)
+        noted = nullptr;
+}
+
+/** Give a completed batch back; see TxQueue::batch_pools. */
+inline void free_batch(const TxQueue &queue, uint16_t first) {
+    rte_mbuf **mbufs = &queue.mbufs[first];
+    rte_mempool *pool = queue.batch_pools[first / kBatch];
+
+    if (likely(pool != nullptr))
+        put_batch(pool, reinterpret_cast<void **>(mbufs));
+    else
+        tx_free_each(mbufs, kBatch);
+}
+
+/** Free the oldest batch if the device is done with it. */
+inline bool complete_batch(TxQueue &queue) {
+    const uint16_t in_use = static_cast<uint16_t>(queue.nb_desc - 1 - queue.nb_free);
+
+    // Before its RS descriptor is filled again a batch shows the DD of its last lap.
+    if (in_use < kBatch || !tx_desc_done(load(queue.ring[queue.clean + kBatch - 1].command)))
+        return false;
+    rte_io_rmb(); // what follows DD is not done before DD was seen
+
+    free_batch(queue, queue.clean);
+    queue.clean = static_cast<uint16_t>(queue.clean + kBatch);
+    if (queue.clean == queue.nb_desc)
+        queue.clean = 0;
+    queue.nb_free = static_cast<uint16_t>(queue.nb_free + kBatch);
+    return true;
+}
+
+inline void send(TxDesc &desc, rte_mbuf *&slot, rte_mbuf *mbuf, rte_iova_t dma, uint16_t length) {
+    slot = mbuf;
+    store(desc.address, dma);
+    store(desc.command, tx_desc_command(length));
+}
+
+/**
+ * Send plain packets, @p count at most, from descriptor @p desc and its @p slot on.
+ *
+ * @param[in,out] bytes
+ *   Sent so far.
+ * @return
+ *   How many there were before one that is not plain.
+ */
+inline size_t send_plain_scalar(TxDesc *desc, rte_mbuf **slot, rte_mbuf **packets, size_t count,
+                                const rte_mempool *known_pool, uint64_t &bytes) {
+    size_t sent = 0; // as wide as a pointer: nothing is extended in the loop
+    uint64_t total = 0;
+    const auto send_one = [&](size_t i) {
+        rte_mbuf *mbuf = packets[i];
+        if (unlikely(!is_plain(known_pool, mbuf)))
+            return false;
+        const uint16_t length = mbuf->data_len;
+        send(desc[i], slot[i], mbuf, rte_mbuf_data_iova(mbuf), length);
+        total += length;
+        return true;
+    };
+
+    for (; sent + 4 <= count; sent += 4) {
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++) {
+            if (!send_one(sent + i)) {
+                bytes += total;
+                return sent + i;
+            }
+        }
+    }
+    while (sent < count && send_one(sent))
+        sent++;
+    bytes += total;
+    return sent;
+}
+
+/**
+ * A burst.
+ *
+ * @param send_plain
+ *   As send_plain_scalar().
+ */
+template <typename SendPlain>
+inline uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_packets,
+                         SendPlain send_plain) {
+    const unsigned int wanted = std::max<unsigned int>(nb_packets, queue.free_thresh);
+
+    while (queue.nb_free < wanted && complete_batch(queue))
+        ;
+    if (unlikely(nb_packets == 0))
+        return 0;
+
+    unsigned int tail = queue.tail;
+    unsigned int room = queue.nb_free;
+    rte_mempool *first_pool = packets[0]->pool;
+    TxWork work{.next = packets,
+                .end = packets + nb_packets,
+                .known_pool = is_resolved(queue, first_pool) ? first_pool : nullptr};
+
+    while (room > 0 && work.next < work.end) {
+        // Up to the end of a batch, whose last descriptor carries RS.
+        const unsigned int to_rs = kBatch - tail % kBatch;
+        const unsigned int limit = std::min(room, to_rs);
+        const size_t most = std::min<size_t>(limit, static_cast<size_t>(work.end - work.next));
+        TxDesc *desc = &queue.ring[tail];
+
+        note_pool(queue, tail, work.known_pool);
+        auto filled = static_cast<unsigned int>(
+            send_plain(desc, &queue.mbufs[tail], work.next, most, work.known_pool, queue.bytes));
+        work.next += filled;
+        if (unlikely(filled < most))
+            filled += tx_fill_any(queue, work, tail + filled, limit - filled);
+        if (filled == to_rs)
+            store(desc[filled - 1].command, load(desc[filled - 1].command) | kTxReportStatus);
+        room -= filled;
+        tail += filled;
+        if (tail == queue.nb_desc)
+            tail = 0;
+    }
+
+    const unsigned int sent = queue.nb_free - room;
+    queue.tail = static_cast<uint16_t>(tail);
+    queue.nb_free = static_cast<uint16_t>(room);
+    queue.packets += sent;
+    if (likely(sent > 0))
+        ring_doorbell(queue.doorbell, queue.tail);
+    return static_cast<uint16_t>(work.next - packets);
+}
+
+} // namespace
+
+} // namespace igb
