@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Set-up and release of queues. */
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+
+#include <bus_iommufd_driver.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+#include "igb_adapter.hpp"
+#include "igb_log.hpp"
+#include "igb_queue.hpp"
+#include "igb_rxq.hpp"
+#include "igb_txq.hpp"
+
+namespace igb {
+
+namespace {
+
+/** Frees what a queue owns, in whatever state its set-up was left. */
+template <typename Queue>
+void destroy(const rte_eth_dev *dev, Queue *queue) {
+    if (queue == nullptr)
+        return;
+    if (adapter(dev).dma_live) // lost, but never somebody else's memory
+        return;
+    if constexpr (requires { queue->pool_hold; })
+        rte_iommufd_hold_release(queue->pool_hold);
+    rte_free(queue->mbufs);
+    rte_memzone_free(queue->zone);
+    rte_free(queue);
+}
+
+/** A queue with ring memory the device can reach. */
+template <typename Queue, typename Desc>
+Queue *create(const rte_eth_dev *dev, const char *kind, uint16_t id, uint16_t nb_desc,
+              unsigned int socket) {
+    char name[RTE_MEMZONE_NAMESIZE];
+
+    std::snprintf(name, sizeof(name), "igb_%s_%u_%u", kind, dev->data->port_id, id);
+    auto *queue = static_cast<Queue *>(
+        rte_zmalloc_socket(name, sizeof(Queue), RTE_CACHE_LINE_SIZE, static_cast<int>(socket)));
+    if (queue == nullptr)
+        return nullptr;
+    queue->queue_id = id;
+    queue->nb_desc = nb_desc;
+    queue->mbufs = static_cast<rte_mbuf **>(rte_zmalloc_socket(
+        name, sizeof(rte_mbuf *) * nb_desc, RTE_CACHE_LINE_SIZE, static_cast<int>(socket)));
+    queue->zone = rte_iommufd_dma_zone_reserve(name, sizeof(Desc) * nb_desc, kRingAlign,
+                                               static_cast<int>(socket), &queue->dma);
+    if (queue->mbufs == nullptr || queue->zone == nullptr) {
+        IGB_PORT_LOG(ERR, dev, "no memory for %s queue %u of %u descriptors: %s", kind, id, nb_desc,
+                     rte_strerror(queue->zone == nullptr ? rte_errno : ENOMEM));
+        destroy(dev, queue);
+        return nullptr;
+    }
+    queue->ring = static_cast<Desc *>(queue->zone->addr);
+    return queue;
+}
+
+/** ethdev checks this against dev_infos_get() too; a ring of another size would overrun. */
+bool is_ring_size(uint16_t nb_desc) {
+    return nb_desc >= kMinRing && nb_desc <= kMaxRing && nb_desc % kBatch == 0;
+}
+
+} // namespace
+
+int rx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int socket,
+                   const rte_eth_rxconf *conf, rte_mempool *pool) {
+    if (!is_ring_size(nb_desc))
+        return -EINVAL;
+    if (!is_iommufd_pool(pool)) {
+        IGB_PORT_LOG(ERR, dev,
+                     "Rx queue %u: the mbufs of pool %s carry no DMA addresses (its mempool ops "
+                     "are \"%s\"); add the EAL option --mbuf-pool-ops-name %s",
+                     id, pool->name, rte_mempool_get_ops(pool->ops_index)->name, kPoolOps);
+        return -EINVAL;
+    }
+    if (rte_pktmbuf_priv_flags(pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) {
+        IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s has external buffers, which are not supported",
+                     id, pool->name);
+        return -EINVAL;
+    }
+
+    if (conf->rx_free_thresh >= nb_desc) {
+        IGB_PORT_LOG(ERR, dev, "Rx queue %u: rx_free_thresh %u is not below %u descriptors", id,
+                     conf->rx_free_thresh, nb_desc);
+        return -EINVAL;
+    }
+
+    // SRRCTL counts buffers in KiB, rounded down: what the device may not use it does not
+    // know of (SDM p. 104). Above 16 KiB no frame is that long.
+    const uint32_t room =
+        std::max<uint32_t>(rte_pktmbuf_data_room_size(pool), RTE_PKTMBUF_HEADROOM) -
+        RTE_PKTMBUF_HEADROOM;
+    const uint32_t kib = std::min<uint32_t>(room >> srrctl::BSIZEPACKET_SHIFT, 16);
+    if (kib == 0) {
+        IGB_PORT_LOG(ERR, dev, "Rx queue %u: the mbufs of pool %s hold less than 1024 bytes", id,
+                     pool->name);
+        return -EINVAL;
+    }
+
+    // ethdev has released a queue that was here before.
+    auto *queue = create<RxQueue, RxDesc>(dev, "rx", id, nb_desc, socket);
+    if (queue == nullptr)
+        return -ENOMEM;
+    queue->pool = pool;
+    // Never more than half a ring: the rest must last until buffers come.
+    queue->free_thresh = conf->rx_free_thresh != 0 ? std::max(conf->rx_free_thresh, kBatch)
+                                                   : std::min<uint16_t>(kRxFreeThresh, nb_desc / 2);
+    queue->pool_hold = rte_iommufd_hold_pool(pool);
+    if (queue->pool_hold == nullptr) {
+        const int error = rte_errno;
+        IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s cannot be used: %s", id, pool->name,
+                     rte_strerror(error));
+        destroy(dev, queue);
+        return -error;
+    }
+    queue->buffer_size = static_cast<uint16_t>(kib << srrctl::BSIZEPACKET_SHIFT);
+    queue->missing = nb_desc; // empty until dev_start()
+    queue->tail = register_address(adapter(dev), reg::RDT(id));
+    queue->rearm_data = rx_rearm_data(dev->data->port_id);
+    // One full queue would otherwise hold up the packets of all others (Linux 7.3,
+    // igb_setup_srrctl()).
+    queue->drop_when_full = conf->rx_drop_en || dev->data->nb_rx_queues > 1;
+    dev->data->rx_queues[id] = queue;
+    return 0;
+}
+
+int tx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int socket,
+                   const rte_eth_txconf *conf) {
+    if (!is_ring_size(nb_desc))
+        return -EINVAL;
+    if (conf->tx_rs_thresh != 0 && conf->tx_rs_thresh != kBatch) {
+        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_rs_thresh is %u or 0 (asked for: %u)", id, kBatch,
+                     conf->tx_rs_thresh);
+        return -EINVAL;
+    }
+    if (conf->tx_free_thresh >= nb_desc) {
+        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_free_thresh %u is not below %u descriptors", id,
+                     conf->tx_free_thresh, nb_desc);
+        return -EINVAL;
+    }
+
+    auto *queue = create<TxQueue, TxDesc>(dev, "tx", id, nb_desc, socket);
+    if (queue == nullptr)
+        return -ENOMEM;
+    queue->doorbell = register_address(adapter(dev), reg::TDT(id));
+    queue->free_thresh = conf->tx_free_thresh != 0 ? conf->tx_free_thresh : kBatch;
+    queue->pool_ops = find_pool_ops();
+    queue->fast_free =
+        (dev->data->dev_conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE) != 0;
+    tx_reset(*queue);
+    dev->data->tx_queues[id] = queue;
+    return 0;
+}
+
+void rx_queue_release(rte_eth_dev *dev, uint16_t id) {
+    destroy(dev, static_cast<RxQueue *>(dev->data->rx_queues[id]));
+    dev->data->rx_queues[id] = nullptr;
+}
+
+void tx_queue_release(rte_eth_dev *dev, uint16_t id) {
+    destroy(dev, static_cast<TxQueue *>(dev->data->tx_queues[id]));
+    dev->data->tx_queues[id] = nullptr;
+}
+
+uint32_t smallest_rx_buffer(const rte_eth_dev *dev) {
+    uint32_t smallest = UINT32_MAX;
+
+    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
+        if (const auto *queue = static_cast<const RxQueue *>(dev->data->rx_queues[i]))
+            smallest = std::min<uint32_t>(smallest, queue->buffer_size);
+    return smallest;
+}
+
+void rxq_info_get(rte_eth_dev *dev, uint16_t id, rte_eth_rxq_info *info) {
+    const auto &queue = *static_cast<const RxQueue *>(dev->data->rx_queues[id]);
+
+    info->mp = queue.pool;
+    info->nb_desc = queue.nb_desc;
+    info->rx_buf_size = queue.buffer_size;
+    info->scattered_rx = 0;
+    info->conf.rx_drop_en = queue.drop_when_full;
+    info->conf.rx_free_thresh = queue.free_thresh;
+    info->conf.offloads = dev->data->dev_conf.rxmode.offloads;
+}
+
+void txq_info_get(rte_eth_dev *dev, uint16_t id, rte_eth_txq_info *info) {
+    const auto &queue = *static_cast<const TxQueue *>(dev->data->tx_queues[id]);
+
+    info->nb_desc = queue.nb_desc;
+    info->conf.tx_rs_thresh = kBatch;
+    info->conf.tx_free_thresh = queue.free_thresh;
+    info->conf.offloads = queue.fast_free ? RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE : 0;
+}
+
+int tx_done_cleanup(void *queue, uint32_t count) {
+    return static_cast<int>(tx_cleanup(*static_cast<TxQueue *>(queue), count));
+}
+
+} // namespace igb

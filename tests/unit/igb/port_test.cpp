@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+#include "port_test.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+
+#include <rte_log.h>
+#include <rte_mempool.h>
+
+namespace test {
+
+LogCapture::LogCapture() : stream_(open_memstream(&buffer_, &size_)) {
+    rte_openlog_stream(stream_);
+}
+
+LogCapture::~LogCapture() {
+    rte_openlog_stream(nullptr);
+    std::fclose(stream_);
+    std::free(buffer_);
+}
+
+std::string LogCapture::text() {
+    std::fflush(stream_);
+    return {buffer_, size_};
+}
+
+void PortTest::SetUp() {
+    rte_iommufd_driver *driver = bus().driver;
+
+    ASSERT_NE(nullptr, driver);
+    bus().calls.clear();
+    bus().bus_master_on_error = 0;
+    bus().bus_master_off_error = 0;
+    bus().reset_error = 0;
+    bus().hold_error = 0;
+    bus().holds = 0;
+    bus().zones_left = -1;
+    bus().device = std::make_unique<model::Igb>(bus().memory);
+    bus().device->bus_master = false;
+    pool = make_pool("mbufs", "iommufd", kPoolSize);
+    ASSERT_NE(nullptr, pool);
+
+    std::snprintf(bus_device.name, sizeof(bus_device.name), "iommufd:0000:01:00.0");
+    bus_device.device.name = bus_device.name;
+    bus_device.device.driver = &driver->driver;
+    bus_device.device.numa_node = SOCKET_ID_ANY;
+    bus_device.driver = driver;
+    bus_device.bars[0] = {.addr = device().bar(), .length = igb::kRegisterSpace};
+}
+
+void PortTest::TearDown() {
+    if (port_exists()) {
+        EXPECT_EQ(0, bus().driver->remove(&bus_device));
+    }
+    EXPECT_EQ(kept_holds, bus().holds) << "holds of queues that are gone";
+    for (rte_mempool *each : pools) {
+        expect_whole(each);
+        rte_mempool_free(each);
+    }
+    EXPECT_TRUE(device().violations().empty()) << device().violations().front();
+    bus().unmap_all();
+}
+
+void PortTest::expect_whole(rte_mempool *whole) {
+    std::vector<void *> objects(whole->size);
+
+    EXPECT_EQ(whole->size, rte_mempool_avail_count(whole)) << whole->name;
+    ASSERT_EQ(0, rte_mempool_get_bulk(whole, objects.data(), whole->size)) << whole->name;
+    for (const void *object : objects) {
+        const auto *mbuf = static_cast<const rte_mbuf *>(object);
+        EXPECT_EQ(1, rte_mbuf_refcnt_read(mbuf));
+        EXPECT_EQ(1, mbuf->nb_segs);
+        EXPECT_EQ(nullptr, mbuf->next);
+    }
+    EXPECT_EQ(whole->size, std::set<void *>(objects.begin(), objects.end()).size())
+        << whole->name << ": an mbuf was freed twice";
+    void *extra = nullptr;
+    EXPECT_NE(0, rte_mempool_get(whole, &extra)) << whole->name << ": an mbuf was freed twice";
+    rte_mempool_put_bulk(whole, objects.data(), whole->size);
+}
+
+int PortTest::probe() {
+    return bus().driver->probe(bus().driver, &bus_device);
+}
+
+int PortTest::configure(uint16_t queues, const rte_eth_conf &conf) {
+    if (const int ret = rte_eth_dev_configure(kPort, queues, queues, &conf); ret != 0)
+        return ret;
+    for (uint16_t queue = 0; queue < queues; queue++) {
+        if (const int ret = rte_eth_rx_queue_setup(kPort, queue, kRing, 0, nullptr, pool); ret != 0)
+            return ret;
+        if (const int ret = rte_eth_tx_queue_setup(kPort, queue, kRing, 0, nullptr); ret != 0)
+            return ret;
+    }
+    return 0;
+}
+
+int PortTest::start() {
+    return rte_eth_dev_start(kPort);
+}
+
+void PortTest::bring_up(uint16_t queues, const rte_eth_conf &conf) {
+    rte_eth_link link;
+
+    if (!port_exists()) {
+        ASSERT_EQ(0, probe());
+    }
+    ASSERT_EQ(0, configure(queues, conf));
+    ASSERT_EQ(0, start());
+    ASSERT_EQ(0, rte_eth_link_get(kPort, &link));
+    ASSERT_EQ(RTE_ETH_LINK_UP, link.link_status);
+}
+
+rte_mempool *PortTest::make_pool(const char *name, const char *ops, unsigned int size,
+                                 uint16_t room) {
+    rte_mempool *made = rte_pktmbuf_pool_create_by_ops(name, size, 0, 0, room, SOCKET_ID_ANY, ops);
+
+    if (made != nullptr)
+        pools.push_back(made);
+    return made;
+}
+
+rte_eth_stats PortTest::stats() const {
+    rte_eth_stats result{};
+
+    EXPECT_EQ(0, rte_eth_stats_get(kPort, &result));
+    return result;
+}
+
+std::vector<uint8_t> PortTest::frame(uint32_t id, size_t length) {
+    std::vector<uint8_t> data(length);
+
+    for (size_t i = 0; i < length; i++)
+        data[i] = static_cast<uint8_t>(id * 7 + i);
+    std::memcpy(data.data() + 12, &id, sizeof(id));
+    return data;
+}
+
+std::vector<uint8_t> PortTest::contents(const rte_mbuf *mbuf) {
+    const auto *data = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+
+    return {data, data + mbuf->data_len};
+}
+
+rte_mbuf *PortTest::packet(rte_mempool *from, uint32_t id, uint16_t length) {
+    rte_mbuf *mbuf = rte_pktmbuf_alloc(from);
+
+    EXPECT_NE(nullptr, mbuf);
+    const std::vector<uint8_t> data = frame(id, length);
+    std::memcpy(rte_pktmbuf_append(mbuf, length), data.data(), length);
+    return mbuf;
+}
+
+void PortTest::free_all(const std::vector<rte_mbuf *> &mbufs) {
+    for (rte_mbuf *mbuf : mbufs)
+        rte_pktmbuf_free(mbuf);
+}
+
+std::vector<rte_mbuf *> PortTest::receive(uint16_t count, uint16_t queue) {
+    std::vector<rte_mbuf *> mbufs(count);
+
+    mbufs.resize(rte_eth_rx_burst(kPort, queue, mbufs.data(), count));
+    return mbufs;
+}
+
+} // namespace test

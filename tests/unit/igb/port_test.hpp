@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file A port of the driver over the device model, used through ethdev as applications do. */
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "fake_bus.hpp"
+#include "igb_hw.hpp"
+
+namespace test {
+
+/** What the driver logs while this is alive. */
+class LogCapture {
+public:
+    LogCapture();
+    ~LogCapture();
+    std::string text();
+
+private:
+    FILE *stream_;
+    char *buffer_ = nullptr;
+    size_t size_ = 0;
+};
+
+class PortTest : public testing::Test {
+protected:
+    static constexpr uint16_t kRing = 64;
+    /** Not 511: the handler's ring would have no room for an mbuf freed twice. */
+    static constexpr unsigned int kPoolSize = 500;
+    static constexpr uint16_t kPort = 0;
+
+    void SetUp() override;
+    void TearDown() override;
+
+    int probe();
+    /** Configure and set up @p queues Rx and Tx queues of kRing descriptors. */
+    int configure(uint16_t queues = 1, const rte_eth_conf &conf = {});
+    int start();
+    /** configure(), start(), and wait for the link. */
+    void bring_up(uint16_t queues = 1, const rte_eth_conf &conf = {});
+    bool port_exists() const { return rte_eth_dev_is_valid_port(kPort) != 0; }
+
+    rte_mempool *make_pool(const char *name, const char *ops, unsigned int size,
+                           uint16_t room = RTE_MBUF_DEFAULT_BUF_SIZE);
+    /** Every mbuf is in its pool, once, and as the mbuf library wants it there. */
+    static void expect_whole(rte_mempool *whole);
+    rte_eth_stats stats() const;
+    model::Igb &device() { return *bus().device; }
+
+    /** A frame with @p id in it. */
+    static std::vector<uint8_t> frame(uint32_t id, size_t length = 60);
+    static std::vector<uint8_t> contents(const rte_mbuf *mbuf);
+    /** An mbuf holding frame(id, length). */
+    static rte_mbuf *packet(rte_mempool *from, uint32_t id, uint16_t length = 60);
+    static void free_all(const std::vector<rte_mbuf *> &mbufs);
+    /** One burst. */
+    std::vector<rte_mbuf *> receive(uint16_t count = 32, uint16_t queue = 0);
+
+    rte_iommufd_device bus_device{};
+    rte_mempool *pool = nullptr;
+    int kept_holds = 0; /**< What is left when the device cannot be stopped. */
+    std::vector<rte_mempool *> pools;
+};
+
+} // namespace test

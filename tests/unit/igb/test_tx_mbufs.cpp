@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Transmit bursts: mbufs of every origin and shape. */
+
+#include <rte_ethdev.h>
+
+#include "igb_desc.hpp"
+#include "igb_regs.hpp"
+#include "igb_txq.hpp"
+#include "tx_test.hpp"
+
+namespace {
+
+using namespace igb;
+
+/** An instance of its own: test suites of one name have one class. */
+class TxMbufTest : public test::TxTest {};
+
+TEST_P(TxMbufTest, SeveralSegmentsAreDropped) {
+    rte_mbuf *head = packet(pool, 1);
+
+    ASSERT_EQ(0, rte_pktmbuf_chain(head, packet(pool, 2)));
+    EXPECT_EQ(3, send({packet(pool, 10), head, packet(pool, 11)}));
+    device().transmit(0);
+    ASSERT_EQ(2u, device().sent.size());
+    EXPECT_EQ(frame(11), device().sent[1].data);
+    EXPECT_EQ(1u, stats().oerrors);
+    EXPECT_EQ(2u, held()) << "both segments are freed";
+}
+
+TEST_P(TxMbufTest, LengthsTheHardwareCannotSend) {
+    rte_mempool *large = make_pool("large", "iommufd", 15, 10240);
+    ASSERT_NE(nullptr, large);
+
+    EXPECT_EQ(6, send({packet(pool, 1, kTxMinLength - 1), packet(pool, 2, kTxMinLength),
+                       rte_pktmbuf_alloc(pool), packet(large, 3, kTxMaxLength + 1),
+                       packet(large, 4, kTxMaxLength), packet(pool, 5)}));
+    device().transmit(0);
+    ASSERT_EQ(3u, device().sent.size());
+    EXPECT_EQ(kTxMinLength, device().sent[0].data.size());
+    EXPECT_EQ(frame(4, kTxMaxLength), device().sent[1].data);
+    EXPECT_EQ(frame(5), device().sent[2].data);
+    EXPECT_EQ(3u, stats().oerrors);
+}
+
+TEST_P(TxMbufTest, ForeignPoolThatIsNotMapped) {
+    rte_mempool *foreign = make_pool("foreign", "ring_mp_mc", 31);
+    ASSERT_NE(nullptr, foreign);
+
+    EXPECT_EQ(3, send({packet(pool, 1), packet(foreign, 2), packet(pool, 3)}));
+    device().transmit(0);
+    ASSERT_EQ(2u, device().sent.size());
+    EXPECT_EQ(frame(3), device().sent[1].data);
+    EXPECT_EQ(1u, stats().oerrors);
+    EXPECT_EQ(0u, rte_mempool_in_use_count(foreign));
+}
+
+// Its ops are ours, but the addresses in its mbufs are void.
+TEST_P(TxMbufTest, PoolThatIsNotForDevicesIsLookedUp) {
+    rte_mempool *void_pool = make_pool("void", "iommufd", 31);
+    ASSERT_NE(nullptr, void_pool);
+    void_pool->flags |= RTE_MEMPOOL_F_NON_IO;
+    rte_mbuf *mbuf = packet(void_pool, 2);
+    mbuf->buf_iova = RTE_BAD_IOVA;
+
+    test::bus().map(rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len);
+    EXPECT_EQ(1, send({mbuf}));
+    device().transmit(0);
+    ASSERT_EQ(1u, device().sent.size());
+    EXPECT_EQ(frame(2), device().sent[0].data);
+}
+
+TEST_P(TxMbufTest, ForeignPoolThatIsMapped) {
+    rte_mempool *foreign = make_pool("foreign", "ring_mp_mc", 31);
+    ASSERT_NE(nullptr, foreign);
+    rte_mbuf *mbuf = packet(foreign, 2);
+
+    test::bus().map(rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len);
+    EXPECT_EQ(2, send({mbuf, packet(pool, 3)}));
+    device().transmit(0);
+    ASSERT_EQ(2u, device().sent.size());
+    EXPECT_EQ(frame(2), device().sent[0].data);
+    EXPECT_EQ(0u, stats().oerrors);
+}
+
+TEST_P(TxMbufTest, DataThatIsNotAllMapped) {
+    rte_mempool *foreign = make_pool("foreign", "ring_mp_mc", 31);
+    ASSERT_NE(nullptr, foreign);
+    rte_mbuf *mbuf = packet(foreign, 2);
+
+    test::bus().map(rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len - 1u);
+    EXPECT_EQ(1, send({mbuf}));
+    EXPECT_EQ(0, device().transmit(0));
+    EXPECT_EQ(1u, stats().oerrors);
+}
+
+TEST_P(TxMbufTest, Clone) {
+    rte_mempool *foreign = make_pool("foreign", "ring_mp_mc", 31);
+    ASSERT_NE(nullptr, foreign);
+    rte_mbuf *original = packet(pool, 4);
+
+    // A clone made of a foreign pool's mbuf has its data in ours.
+    rte_mbuf *clone = rte_pktmbuf_clone(original, foreign);
+    ASSERT_NE(nullptr, clone);
+    EXPECT_EQ(1, send({clone}));
+    device().transmit(0);
+    ASSERT_EQ(1u, device().sent.size());
+    EXPECT_EQ(frame(4), device().sent[0].data);
+
+    // And the other way round: ours by its pool, but the data is out of reach.
+    rte_mbuf *unmapped = packet(foreign, 6);
+    rte_mbuf *bad_clone = rte_pktmbuf_clone(unmapped, pool);
+    ASSERT_NE(nullptr, bad_clone);
+    EXPECT_EQ(2, send({packet(pool, 7), bad_clone}));
+    device().transmit(0);
+    EXPECT_EQ(2u, device().sent.size());
+    EXPECT_EQ(1u, stats().oerrors);
+    free_all({original, unmapped});
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0u, rte_mempool_in_use_count(foreign));
+}
+
+TEST_P(TxMbufTest, ExternalBuffer) {
+    static uint8_t memory[256];
+    static bool freed;
+    rte_mbuf_ext_shared_info info{};
+    rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
+
+    freed = false;
+    info.free_cb = [](void *, void *) { freed = true; };
+    rte_mbuf_ext_refcnt_set(&info, 1);
+    // The IOVA that the application gives is not believed.
+    rte_pktmbuf_attach_extbuf(mbuf, memory, 0xDEAD000, sizeof(memory), &info);
+    ASSERT_NE(nullptr, rte_pktmbuf_append(mbuf, 100));
+    EXPECT_EQ(1, send({mbuf}));
+    EXPECT_EQ(0, device().transmit(0));
+    EXPECT_EQ(1u, stats().oerrors);
+    EXPECT_TRUE(freed);
+
+    freed = false;
+    rte_mbuf_ext_refcnt_set(&info, 1);
+    mbuf = rte_pktmbuf_alloc(pool);
+    rte_pktmbuf_attach_extbuf(mbuf, memory, 0xDEAD000, sizeof(memory), &info);
+    ASSERT_NE(nullptr, rte_pktmbuf_append(mbuf, 100));
+    test::bus().map(memory, sizeof(memory));
+    EXPECT_EQ(1, send({mbuf}));
+    EXPECT_EQ(1, device().transmit(0));
+    EXPECT_FALSE(freed);
+    ASSERT_EQ(31, send(packets(0, 31)));
+    device().transmit(0);
+    rte_eth_tx_done_cleanup(kPort, 0, 0);
+    EXPECT_TRUE(freed);
+    EXPECT_EQ(0u, held());
+}
+
+TEST_P(TxMbufTest, SecondReferenceSurvives) {
+    auto mbufs = packets(0, 32);
+
+    rte_mbuf_refcnt_update(mbufs[7], 1);
+    ASSERT_EQ(32, send(mbufs));
+    device().transmit(0);
+    ASSERT_EQ(32, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    EXPECT_EQ(1u, held());
+    EXPECT_EQ(1, rte_mbuf_refcnt_read(mbufs[7]));
+    EXPECT_EQ(sent_frame(7), contents(mbufs[7]));
+    rte_pktmbuf_free(mbufs[7]);
+}
+
+TEST_P(TxMbufTest, EachPoolGetsItsOwnBack) {
+    rte_mempool *second = make_pool("second", "iommufd", 63);
+    ASSERT_NE(nullptr, second);
+    std::vector<rte_mbuf *> mbufs;
+
+    for (uint32_t i = 0; i < 32; i++)
+        mbufs.push_back(packet(i % 3 ? pool : second, i));
+    ASSERT_EQ(32, send(mbufs));
+    device().transmit(0);
+    ASSERT_EQ(32, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    EXPECT_EQ(0u, held());
+    EXPECT_EQ(0u, rte_mempool_in_use_count(second));
+    EXPECT_EQ(32u, device().sent.size());
+}
+
+TEST_P(TxMbufTest, PoolMadeInTheSamePlaceIsNotTrusted) {
+    rte_mempool *first = make_pool("same", "iommufd", 63);
+    ASSERT_NE(nullptr, first);
+    for (uint32_t i = 0; i < 32; i++)
+        ASSERT_EQ(1, send({packet(first, i)}));
+    device().transmit(0);
+    ASSERT_EQ(32, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    pools.pop_back();
+    rte_mempool_free(first);
+
+    rte_mempool *second = make_pool("same", "ring_mp_mc", 63);
+    ASSERT_NE(nullptr, second);
+    if (second != first)
+        GTEST_SKIP() << "the allocator took another place";
+    device().sent.clear();
+    test::bus().unmap_all();
+    EXPECT_EQ(1, send({packet(second, 1)}));
+    EXPECT_EQ(1u, stats().oerrors);
+}
+
+/** What makes a packet worth a closer look. */
+struct Oddity {
+    const char *name;
+    void (*make)(rte_mbuf *mbuf);
+    bool sent; /**< Or dropped. */
+};
+
+rte_mbuf_ext_shared_info someone_elses;
+
+constexpr Oddity kOddities[] = {
+    {"second reference", [](rte_mbuf *mbuf) { rte_mbuf_refcnt_update(mbuf, 1); }, true},
+    {"two segments", [](rte_mbuf *mbuf) { mbuf->nb_segs = 2; }, false},
+    {"too short", [](rte_mbuf *mbuf) { mbuf->data_len = kTxMinLength - 1; }, false},
+    {"empty", [](rte_mbuf *mbuf) { mbuf->data_len = 0; }, false},
+    {"too long", [](rte_mbuf *mbuf) { mbuf->data_len = kTxMaxLength + 1; }, false},
+    {"longest number", [](rte_mbuf *mbuf) { mbuf->data_len = UINT16_MAX; }, false},
+    {"address of an application",
+     [](rte_mbuf *mbuf) {
+         rte_mbuf_ext_refcnt_set(&someone_elses, 2);
+         mbuf->ol_flags |= RTE_MBUF_F_EXTERNAL;
+         mbuf->shinfo = &someone_elses;
+         mbuf->buf_addr = &someone_elses;
+         mbuf->buf_iova = 0xDEAD000;
+     },
+     false},
+    {"what a plain packet may have",
+     [](rte_mbuf *mbuf) {
+         mbuf->ol_flags = ~uint64_t{RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL};
+         mbuf->port = UINT16_MAX;
+         mbuf->packet_type = UINT32_MAX;
+         mbuf->hash.rss = UINT32_MAX;
+         mbuf->vlan_tci = UINT16_MAX;
+     },
+     true},
+};
+
+// A vector function looks at several packets at once: wherever the odd one is, it alone is
+// treated in another way.
+TEST_P(TxMbufTest, AnOddOneAnywhereInATurn) {
+    constexpr uint32_t count = 21;
+
+    for (const Oddity &oddity : kOddities) {
+        for (uint32_t odd = 0; odd < count; odd++) {
+            SCOPED_TRACE(testing::Message() << oddity.name << " at " << odd);
+            const std::vector<rte_mbuf *> mbufs = packets(0, count);
+            const uint64_t errors = stats().oerrors;
+
+            oddity.make(mbufs[odd]);
+            device().sent.clear();
+            ASSERT_EQ(count, send(mbufs));
+            ASSERT_EQ(oddity.sent ? count : count - 1, device().transmit(0));
+            EXPECT_EQ(oddity.sent ? 0u : 1u, stats().oerrors - errors);
+            if (rte_mbuf_refcnt_read(mbufs[odd]) == 2)
+                rte_mbuf_refcnt_update(mbufs[odd], -1);
+            auto sent = device().sent.begin();
+            for (uint32_t i = 0; i < count; i++) {
+                if (i == odd && !oddity.sent)
+                    continue;
+                ASSERT_EQ(sent_frame(i), sent->data);
+                ASSERT_EQ(tx_desc_command(static_cast<uint16_t>(60 + i)),
+                          sent->desc.command & ~kTxReportStatus);
+                ++sent;
+            }
+        }
+    }
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    expect_whole(pool);
+}
+
+EVERY_VARIANT(TxMbufTest);
+
+} // namespace

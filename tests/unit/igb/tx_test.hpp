@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file What transmit tests have in common. */
+
+#pragma once
+
+#include <vector>
+
+#include "variants.hpp"
+
+namespace test {
+
+class TxTest : public VariantTest {
+protected:
+    void SetUp() override {
+        VariantTest::SetUp();
+        in_rings = rte_mempool_in_use_count(pool);
+    }
+
+    std::vector<rte_mbuf *> packets(uint32_t first, uint32_t count) {
+        std::vector<rte_mbuf *> mbufs;
+
+        for (uint32_t i = 0; i < count; i++)
+            mbufs.push_back(packet(pool, first + i, static_cast<uint16_t>(60 + (first + i) % 900)));
+        return mbufs;
+    }
+
+    uint16_t send(std::vector<rte_mbuf *> mbufs) {
+        return rte_eth_tx_burst(kPort, 0, mbufs.data(), static_cast<uint16_t>(mbufs.size()));
+    }
+
+    static std::vector<uint8_t> sent_frame(uint32_t id) { return frame(id, 60 + id % 900); }
+
+    /** mbufs of the pool that the transmit side or the application holds. */
+    unsigned int held() const { return rte_mempool_in_use_count(pool) - in_rings; }
+
+    unsigned int in_rings = 0;
+};
+
+} // namespace test
