@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Memory as root sees it from outside: what a process maps, where it is, whether it moves."""
+
+import ctypes
+import os
+import re
+import struct
+
+PAGE = 4096
+HUGEPAGE = 2 << 20
+
+_SYS_MOVE_PAGES = 279  # x86-64
+_MPOL_MF_MOVE_ALL = 4
+_PRESENT = 1 << 63  # Documentation/admin-guide/mm/pagemap.rst
+_FRAME = (1 << 55) - 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def physical(pid, va, length=PAGE):
+    """Physical addresses of the 4 KiB pages of [va, va + length), None where none is there."""
+    pages = length // PAGE
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:
+        raw = os.pread(file.fileno(), 8 * pages, va // PAGE * 8)
+    return [(entry & _FRAME) * PAGE if entry & _PRESENT else None
+            for entry in struct.unpack(f"<{len(raw) // 8}Q", raw)]
+
+
+def _move_pages(pid, addresses, nodes):
+    count = len(addresses)
+    pages = (ctypes.c_void_p * count)(*addresses)
+    status_of = (ctypes.c_int * count)()
+    target = (ctypes.c_int * count)(*nodes) if nodes else None
+    result = _libc.syscall(_SYS_MOVE_PAGES, pid, ctypes.c_ulong(count), pages, target, status_of,
+                           _MPOL_MF_MOVE_ALL)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "move_pages")
+    return result, list(status_of)
+
+
+def nodes_of(pid, addresses):
+    """The NUMA node of each page, a negative errno where there is none."""
+    return _move_pages(pid, addresses, None)[1]
+
+
+def move_to_other_node(pid, addresses):
+    """Tries to migrate each page to the other of two nodes; the number of those that stay.
+    One by one, as the kernel gives up at the first batch that has a page it cannot move."""
+    return sum(_move_pages(pid, [address], [1 - node])[0]
+               for address, node in zip(addresses, nodes_of(pid, addresses)))
+
+
+def status(pid, name):
+    """A line of /proc/PID/status."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return re.search(rf"^{name}:\s*(.*)$", file.read(), re.M)[1]
+
+
+def pinned(pid):
+    """Bytes that are pinned on behalf of a process."""
+    return int(status(pid, "VmPin").split()[0]) * 1024
+
+
+def hugepages_of(pid):
+    """Addresses of the hugepages a process maps."""
+    with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
+        found, start, end = [], 0, 0
+        for line in file:
+            header = re.match(r"([0-9a-f]+)-([0-9a-f]+) [rwxsp-]{4} ", line)
+            if header:
+                start, end = (int(word, 16) for word in header.groups())
+            elif line.split() == ["KernelPageSize:", "2048", "kB"]:
+                found += range(start, end, HUGEPAGE)
+    return found
+
+
+def numa_nodes():
+    return len([name for name in os.listdir("/sys/devices/system/node")
+                if re.fullmatch(r"node\d+", name)])

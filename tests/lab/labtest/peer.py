@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The NIC that the guest's kernel drives, on the same hub as the test NICs: raw frames out
+and in through a packet socket, packet(7)."""
+
+import contextlib
+import fcntl
+import os
+import random
+import select
+import socket
+import struct
+import time
+
+from labtest import lab, process
+
+ETHERTYPE = 0x88B5  # IEEE 802, local experimental
+VLAN = 0x8100
+HEADER = 14  # bytes of addresses and type
+MIN_FRAME = 60  # bytes without the frame check sequence, as all lengths here
+MAX_FRAME = 1514
+MAX_VLAN_FRAME = 1518
+
+# linux/if_packet.h
+_SOL_PACKET = 263
+_ADD_MEMBERSHIP, _STATISTICS, _AUXDATA, _IGNORE_OUTGOING = 1, 6, 8, 23
+_MR_PROMISC = 1
+_VLAN_VALID = 1 << 4
+_SO_RCVBUFFORCE = 33
+_ETH_P_ALL = 3
+_SIOCGIFINDEX = 0x8933
+
+
+def mac_bytes(text):
+    return bytes.fromhex(text.replace(":", ""))
+
+
+class Peer:
+    """Sees every frame on the hub that carries ETHERTYPE, tagged or not."""
+
+    def __init__(self, name=lab.PEER):
+        self.name = name
+        self.mac = lab.read(f"/sys/class/net/{name}/address")
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        index = struct.unpack("16xi", fcntl.ioctl(
+            self._socket, _SIOCGIFINDEX, struct.pack("16si", name.encode(), 0))[:20])[0]
+        self._socket.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP,
+                                struct.pack("iHH8s", index, _MR_PROMISC, 0, b""))
+        self._socket.setsockopt(_SOL_PACKET, _AUXDATA, 1)
+        self._socket.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 32 << 20)
+        self._socket.bind((name, _ETH_P_ALL))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def send(self, frame):
+        self._socket.send(frame)
+
+    def _receive_one(self):
+        data, control, _, _ = self._socket.recvmsg(65536, 256)
+        for level, kind, aux in control:
+            if (level, kind) == (_SOL_PACKET, _AUXDATA):
+                status, tag = struct.unpack("I12xHxx", aux[:20])[:2]
+                if status & _VLAN_VALID:  # the kernel has taken the tag out
+                    data = data[:12] + struct.pack("!HH", VLAN, tag) + data[12:]
+        return data
+
+    def receive(self, count=None, quiet=1.0, limit=30, ethertype=ETHERTYPE):
+        """Frames of a type: count of them, or all until none has come for quiet seconds. Ends
+        after limit seconds whatever comes."""
+        frames = []
+        deadline = time.monotonic() + limit
+        while (count is None or len(frames) < count) and time.monotonic() < deadline:
+            if not select.select([self._socket], [], [], quiet)[0]:
+                break
+            frame = self._receive_one()
+            if type_of(frame) == ethertype:
+                frames.append(frame)
+        return frames
+
+    def drain(self):
+        """Forgets what has come until now, and what the socket has lost."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(65536, socket.MSG_DONTWAIT)
+        self.lost()
+
+    def lost(self):
+        """Frames that came faster than they were received, since it was asked last."""
+        return struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8))[1]
+
+    def counter(self, name):
+        """A counter of the interface: rx_packets, ..."""
+        return int(lab.read(f"/sys/class/net/{self.name}/statistics/{name}"))
+
+    def frame(self, destination, length=MIN_FRAME, payload=None, vlan=None):
+        """A frame of length bytes from this interface with random content."""
+        head = mac_bytes(destination) + mac_bytes(self.mac)
+        if vlan is not None:
+            head += struct.pack("!HH", VLAN, vlan)
+        head += struct.pack("!H", ETHERTYPE)
+        return head + (random.randbytes(length - len(head)) if payload is None else payload)
+
+
+def is_tagged(frame):
+    return frame[12:14] == struct.pack("!H", VLAN)
+
+
+def type_of(frame):
+    at = 16 if is_tagged(frame) else 12
+    return struct.unpack("!H", frame[at:at + 2])[0]
+
+
+def body(frame):
+    """All behind the addresses."""
+    return frame[12:]
+
+
+def wait_for_link(name, limit=10):
+    deadline = time.monotonic() + limit
+    while lab.read(f"/sys/class/net/{name}/operstate") != "up":
+        if time.monotonic() > deadline:
+            raise process.Timeout(f"{name} has no link after {limit} seconds")
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def mtu(name, value):
+    """Another MTU for a while; igb takes its link down to change it."""
+    path = f"/sys/class/net/{name}/mtu"
+    before = lab.read(path)
+    try:
+        for size in (value, before):
+            lab.write(path, str(size))
+            time.sleep(0.2)  # until the link is down
+            wait_for_link(name)
+            if size == value:
+                yield
+    finally:
+        lab.write(path, before)
+
+
+@contextlib.contextmanager
+def address(name, network, neighbours=()):
+    """An IPv4 address for a while, with neighbours [(IP, MAC)] known without ARP."""
+    process.run(["ip", "address", "add", network, "dev", name])
+    try:
+        for ip, mac in neighbours:
+            process.run(["ip", "neighbour", "replace", ip, "lladdr", mac, "dev", name,
+                         "nud", "permanent"])
+        yield
+    finally:
+        process.run(["ip", "neighbour", "flush", "dev", name, "nud", "permanent"])
+        process.run(["ip", "address", "flush", "dev", name])

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Stock drivers over iommufd: dpdk-testpmd and others under dpdk-iommufd-run, as a user."""
+
+import contextlib
+import os
+import shutil
+
+from labtest import lab, privileges, process
+from labtest.testpmd import Testpmd
+
+RUN = os.path.join(lab.BUILD, "app/run/dpdk-iommufd-run")
+LIBRARY = os.path.join(lab.BUILD, "bus/iommufd/preload/librte_iommufd_preload.so")
+EXTRA = os.environ.get("LAB_EXTRA", "").split()
+
+# The driver that DPDK has for each of QEMU's devices.
+_DRIVERS = {
+    ("0x8086", "0x10c9"): "net_e1000_igb",
+    ("0x8086", "0x10d3"): "net_e1000_em (e1000e)",
+    ("0x8086", "0x100e"): "net_e1000_em (82540EM)",
+    ("0x1af4", "0x1041"): "net_virtio",
+    ("0x15ad", "0x07b0"): "net_vmxnet3",
+}
+
+
+def driver(device):
+    folder = f"/sys/bus/pci/devices/{device}"
+    return _DRIVERS.get((lab.read(f"{folder}/vendor"), lab.read(f"{folder}/device")))
+
+
+@contextlib.contextmanager
+def bound(devices=None):
+    """The extra devices belong to vfio-pci for a while; {driver: device} of all there are."""
+    before = {device: lab.driver_of(device) for device in EXTRA}
+    for device in EXTRA:
+        lab.bind(device, "vfio-pci")
+    try:
+        yield {driver(device): device for device in devices or lab.NICS[:1] + EXTRA
+               if driver(device)}
+    finally:
+        process.kill_all()  # the kernel does not take a device from who holds it
+        for device, name in before.items():
+            lab.bind(device, name)
+
+
+def run(*devices, user=privileges.UID):
+    """The prefix of a command that is to have these devices."""
+    words = [RUN] + (["--user", user] if user else [])
+    for device in devices:
+        words += ["--device", device]
+    return words + ["--"]
+
+
+def allow(*devices):
+    return [word for device in devices for word in ("-a", device)]
+
+
+def testpmd(*devices, eal=(), options=(), user=privileges.UID):
+    """Stock testpmd with stock drivers, over iommufd."""
+    return Testpmd(["-l", "0-1", *allow(*devices), *eal], options, prefix=run(*devices, user=user))
+
+
+def stock_testpmd(*devices, eal=(), options=()):
+    """The same the stock way: as root, vfio's group, pagemap."""
+    return Testpmd(["-l", "0-1", *allow(*devices), *eal], options)
+
+
+def child_of(program):
+    """The process that dpdk-iommufd-run has started."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if lab.read(f"/proc/{name}/stat").rpartition(")")[2].split()[1] == str(program.pid):
+                return int(name)
+    raise ProcessLookupError(f"{program.argv[0]} has no child")
+
+
+def clean_up():
+    """What a program leaves that was killed."""
+    shutil.rmtree("/var/run/dpdk", ignore_errors=True)
+    lab.clean_up()
+
+
+def ping(count, *options, to="10.77.0.2"):
+    """Status and output of ping(8)."""
+    return process.run(["ping", "-n", "-W", "2", "-c", str(count), "-i", "0.02", *options, to])

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Counts opens of /proc/*/pagemap in the kernel: a kprobe on the function that serves them
+(Linux 7.3, fs/proc/task_mmu.c, pagemap_open()), whoever opens it and by whatever path."""
+
+import os
+import re
+
+from labtest import lab
+
+TRACEFS = "/sys/kernel/tracing"
+_EVENT = "dpdk_iommufd_pagemap"
+
+
+def _change_probes(text):
+    file = os.open(f"{TRACEFS}/kprobe_events", os.O_WRONLY)  # O_TRUNC would remove others'
+    try:
+        os.write(file, text.encode() + b"\n")
+    finally:
+        os.close(file)
+
+
+class PagemapOpens:
+    """Counts from `with` on."""
+
+    def __enter__(self):
+        _change_probes(f"p:{_EVENT} pagemap_open")
+        lab.write(f"{TRACEFS}/trace", "")
+        lab.write(f"{TRACEFS}/events/kprobes/{_EVENT}/enable", "1")
+        return self
+
+    def __exit__(self, *_):
+        lab.write(f"{TRACEFS}/events/kprobes/{_EVENT}/enable", "0")
+        _change_probes(f"-:{_EVENT}")
+
+    @staticmethod
+    def by():
+        """The threads that opened it, by name, once for each time."""
+        return re.findall(rf"^\s*(\S.*)-\d+\s.*\b{_EVENT}:", lab.read(f"{TRACEFS}/trace"), re.M)
+
+    def count(self):
+        return len(self.by())

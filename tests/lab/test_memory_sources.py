@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+# lab: --nics 2 --peer --timeout 700
+"""Frames through every kind of memory that an application can hand to a NIC, each byte
+compared, under a storm of page migration; and what cannot be used is refused with the reason."""
+
+import contextlib
+import os
+
+from labtest import lab, memory, tap, telemetry, traffic
+from labtest.peer import Peer
+from labtest.process import Process
+from labtest.storm import Storm
+from labtest.testpmd import Testpmd
+
+TX_SOURCES = os.path.join(lab.BUILD, "tests/lab/tx_sources")
+ARENA = 64 << 20
+FRAMES = 40  # of each kind of mbuf
+ROUNDS = 1  # of migration, at least, under traffic
+
+
+def forwards(*eal, options=(), arguments="", compaction=False):
+    """Frames through testpmd with these options; what /iommufd/memory said meanwhile."""
+    with Peer() as peer:
+        devices = lab.allow(*lab.NICS, arguments=arguments)
+        program = Testpmd(["-l", "0-1", *lab.plugins(), "--no-pci", *devices, *lab.POOL_OPS, *eal],
+                          options).start()
+        own = traffic.prepare(peer, program)
+        with Storm(program.pid, compaction) as storm:
+            while storm.rounds < ROUNDS:
+                traffic.round_trip(peer, own, traffic.BATCH)
+        traffic.round_trip(peer, own, traffic.BATCH)
+        tap.equal((storm.moved, storm.wandered()), (0, 0), "hugepages that the storm has moved")
+        program.command("stop")
+        totals = telemetry.memory()
+        tap.equal(totals["bytes_pinned"], memory.pinned(program.pid), "bytes pinned, by VmPin")
+        tap.equal(program.quit(), 0, "exit status")
+        lab.clean_up()
+        return totals
+
+
+@tap.test("hugepages of EAL as it needs them, in hugetlbfs")
+def dynamic():
+    totals = forwards(compaction=True)
+    tap.check(totals["pages_2m"] == totals["areas"] > 4, f"one area a page: {totals}")
+    tap.equal(totals["map_calls"], totals["areas"], "IOMMU_IOAS_MAP calls")
+    tap.check(totals["get_pa_calls"] == totals["pages_2m"], f"one GET_PA a page: {totals}")
+    tap.check(totals["held_areas"] > 0, f"receive queues hold their pools: {totals}")
+    tap.check(totals["map_ns"] > 0 and totals["get_pa_ns"] > 0, f"times: {totals}")
+
+
+@tap.test("--socket-mem, taken at start")
+def socket_mem():
+    totals = forwards("--socket-mem", "32,32")
+    tap.check(totals["pages_2m"] >= 32, f"{totals}")
+
+
+@tap.test("--in-memory")
+def in_memory():
+    forwards("--in-memory")
+
+
+@tap.test("--single-file-segments")
+def single_file():
+    forwards("--single-file-segments")
+
+
+@tap.test("--legacy-mem")
+def legacy():
+    forwards("--legacy-mem", "-m", "64")
+
+
+@tap.test("--iova-mode=pa given by hand")
+def iova_pa():
+    forwards("--iova-mode=pa")
+
+
+@tap.test("--no-huge: rings that fit a page of 4 KiB work, others are refused with the reason")
+def no_huge():
+    totals = forwards("--no-huge", "-m", "64", options=["--rxd=256", "--txd=256"])
+    tap.check(totals["pages_4k"] > 0 and totals["pages_2m"] == 0, f"{totals}")
+    program = Testpmd(lab.eal(extra=["--no-huge", "-m", "64"]),
+                      ["--rxd=4096", "--txd=4096"]).start()
+    program.quit()
+    tap.contains(program.output, "bytes are not contiguous for a device: no page is large enough; "
+                                 "use hugepages", "testpmd")
+
+
+@tap.test("testpmd --mp-alloc=anon: pools of another kind, refused with the reason")
+def mp_anon():
+    program = Testpmd(lab.eal(), ["--mp-alloc=anon"]).start()
+    program.quit()
+    tap.contains(program.output, "carry no DMA addresses", "testpmd")
+    lab.clean_up()
+
+
+@tap.test("testpmd --mp-alloc=xmem: an external heap of 4 KiB pages")
+def mp_xmem():
+    totals = forwards(options=["--mp-alloc=xmem"])
+    tap.check(totals["pages_4k"] > 0, f"{totals}")
+
+
+@tap.test("testpmd --mp-alloc=xmemhuge: an external heap of hugepages")
+def mp_xmemhuge():
+    forwards(options=["--mp-alloc=xmemhuge"])
+
+
+@tap.test("testpmd --mp-alloc=xbuf: pinned external buffers, refused with the reason")
+def mp_xbuf():
+    program = Testpmd(lab.eal(), ["--mp-alloc=xbuf"]).start()
+    program.quit()
+    tap.contains(program.output, "external buffers, which are not supported", "testpmd")
+    lab.clean_up()
+
+
+@tap.test("an arena by device argument: unmodified testpmd's pools come from it")
+def arena():
+    totals = forwards("-m", "16", arguments=f",arena={ARENA >> 20}M")
+    tap.check(totals["longest_run"] >= memory.HUGEPAGE, f"{totals}")
+    tap.equal(totals["held_areas"], 1, "areas that receive queues hold: the arena")
+    tap.check(totals["bytes_pinned"] >= ARENA, f"{totals}")
+
+
+@tap.test("an arena that is larger than the hugepage pool is refused, with what is missing")
+def arena_too_large():
+    free = lab.hugepages_free()
+    program = Testpmd(lab.eal(lab.NICS[0] + ",arena=64G"))
+    with contextlib.suppress(Exception):
+        program.start().quit()
+    program.wait(30)
+    tap.contains(program.output, "not enough free hugepages", "testpmd")
+    tap.contains(program.output, "32768 of 2 MiB are needed; raise", "testpmd")
+    lab.clean_up()
+    tap.equal(lab.hugepages_free(), free, "free hugepages")
+
+
+def content(number, length):
+    return bytes((number * 31 + i * 7) & 0xff for i in range(length))
+
+
+@tap.test("Tx of mbufs from foreign pools, clones, external buffers; of unmapped memory nothing")
+def tx_sources():
+    nic = lab.NICS[0]
+    with Peer() as peer:
+        program = Process([TX_SOURCES, "-l", "0", "--no-pci", *lab.plugins(), *lab.allow(nic),
+                           "--in-memory"])
+        start = program.wait_for(r"(?m)^(done|failed.*)$", 60).end()
+        for kind in ("pool", "foreign", "indirect", "malloc", "mapped", "unmapped"):
+            peer.drain()
+            program.send(f"send {kind} {FRAMES}\n")
+            answer = program.wait_for(r"sent (\d+)\ndone", 30, start)
+            start = answer.end()
+            expected = 0 if kind == "unmapped" else FRAMES
+            frames = peer.receive(expected or 1, quiet=0.5 if kind == "unmapped" else 2.0)
+            tap.equal(len(frames), expected, f"frames out of memory of kind {kind}")
+            wrong = [i for i, frame in enumerate(frames) if frame[14:] != content(i, 586)]
+            tap.equal(wrong, [], f"changed frames out of memory of kind {kind}")
+        program.send("quit\n")
+        tap.equal(program.wait(30), 0, "exit status")
+
+
+tap.main()

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// Sends frames out of every kind of memory that an mbuf can have its data in, from port 0.
+// Commands on stdin:
+//
+//     send KIND COUNT   answers "sent N", N of COUNT, then "done"
+//     quit
+//
+// KIND: pool (of mempool "iommufd"), foreign (of another mempool), indirect (a clone), malloc (an
+// external buffer in EAL's memory), mapped (one in memory given to rte_dev_dma_map() with a lie
+// for its IOVA), unmapped (one that no device may reach). Every frame is broadcast, of type 0x88b5,
+// and byte i behind the type is (number * 31 + i * 7) mod 256.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <sstream>
+#include <string>
+
+#include <rte_bus_iommufd.h>
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <sys/mman.h>
+
+namespace {
+
+constexpr std::uint16_t frame_length = 600;
+constexpr std::uint16_t header = 14;
+constexpr std::size_t external = 1 << 20;
+constexpr rte_iova_t lie = 0x1234567000; // what an application might believe
+
+rte_mempool *make_pool(const char *name, const char *ops) {
+    return rte_pktmbuf_pool_create_by_ops(name, 1023, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+                                          SOCKET_ID_ANY, ops);
+}
+
+void keep(void * /*address*/, void * /*opaque*/) {}
+
+class Sender {
+public:
+    bool start() {
+        pool_ = make_pool("pool", "iommufd");
+        foreign_ = make_pool("foreign", "ring_mp_mc");
+        const rte_eth_conf conf{};
+        if (pool_ == nullptr || foreign_ == nullptr || rte_eth_dev_configure(0, 1, 1, &conf) < 0 ||
+            rte_eth_rx_queue_setup(0, 0, 128, SOCKET_ID_ANY, nullptr, pool_) < 0 ||
+            rte_eth_tx_queue_setup(0, 0, 128, SOCKET_ID_ANY, nullptr) < 0 ||
+            rte_eth_dev_start(0) < 0)
+            return false;
+        rte_eth_link link{};
+        for (int i = 0; i < 100 && link.link_status == 0; ++i) {
+            rte_delay_ms(100);
+            (void)rte_eth_link_get_nowait(0, &link);
+        }
+        rte_eth_macaddr_get(0, &mac_);
+        rte_eth_dev_info info{};
+        mapped_ = reserve();
+        unmapped_ = reserve();
+        malloc_ = static_cast<char *>(rte_malloc("external", external, 4096));
+        return link.link_status != 0 && mapped_ != nullptr && unmapped_ != nullptr &&
+               malloc_ != nullptr && rte_eth_dev_info_get(0, &info) == 0 &&
+               rte_extmem_register(mapped_, external, nullptr, 0, 4096) == 0 &&
+               rte_dev_dma_map(info.device, mapped_, lie, external) == 0;
+    }
+
+    unsigned int send(const std::string &kind, unsigned int count) {
+        unsigned int sent = 0;
+        for (unsigned int i = 0; i < count; ++i) {
+            rte_mbuf *m = make(kind, i);
+            if (m == nullptr)
+                break;
+            if (rte_eth_tx_burst(0, 0, &m, 1) == 1)
+                ++sent;
+            else
+                rte_pktmbuf_free(m);
+        }
+        return sent;
+    }
+
+private:
+    static char *reserve() {
+        void *memory =
+            mmap(nullptr, external, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return memory == MAP_FAILED ? nullptr : static_cast<char *>(memory);
+    }
+
+    void fill(char *data, unsigned int number) const {
+        std::memset(data, 0xff, 6);
+        std::memcpy(data + 6, mac_.addr_bytes, 6);
+        data[12] = static_cast<char>(0x88);
+        data[13] = static_cast<char>(0xb5);
+        for (unsigned int i = 0; i < frame_length - header; ++i)
+            data[header + i] = static_cast<char>(number * 31 + i * 7);
+    }
+
+    rte_mbuf *filled(rte_mempool *pool, unsigned int number) {
+        rte_mbuf *m = rte_pktmbuf_alloc(pool);
+        if (m != nullptr)
+            fill(rte_pktmbuf_append(m, frame_length), number);
+        return m;
+    }
+
+    // Each frame at a place of its own, across the memory; some cross a page.
+    rte_mbuf *attached(char *memory, unsigned int number) {
+        rte_mbuf *m = rte_pktmbuf_alloc(pool_);
+        if (m == nullptr)
+            return nullptr;
+        info_.free_cb = keep;
+        rte_mbuf_ext_refcnt_set(&info_, 60000); // never given back
+        char *data = memory + (number * 4099) % (external - 2048);
+        rte_pktmbuf_attach_extbuf(m, data, lie, 2048, &info_);
+        fill(rte_pktmbuf_append(m, frame_length), number);
+        return m;
+    }
+
+    rte_mbuf *make(const std::string &kind, unsigned int number) {
+        if (kind == "pool")
+            return filled(pool_, number);
+        if (kind == "foreign")
+            return filled(foreign_, number);
+        if (kind == "malloc")
+            return attached(malloc_, number);
+        if (kind == "mapped")
+            return attached(mapped_, number);
+        if (kind == "unmapped")
+            return attached(unmapped_, number);
+        rte_mbuf *direct = filled(foreign_, number);
+        rte_mbuf *clone = direct == nullptr ? nullptr : rte_pktmbuf_clone(direct, pool_);
+        rte_pktmbuf_free(direct);
+        return clone;
+    }
+
+    rte_mempool *pool_ = nullptr;
+    rte_mempool *foreign_ = nullptr;
+    char *mapped_ = nullptr;
+    char *unmapped_ = nullptr;
+    char *malloc_ = nullptr;
+    rte_ether_addr mac_{};
+    rte_mbuf_ext_shared_info info_{};
+};
+
+} // namespace
+
+int main(int argc, char **argv) {
+    Sender sender;
+    if (rte_eal_init(argc, argv) < 0 || !sender.start()) {
+        std::printf("failed: no port\n");
+        return 1;
+    }
+    std::printf("done\n");
+    std::fflush(stdout);
+    std::string line;
+    while (std::getline(std::cin, line) && line != "quit") {
+        std::istringstream words(line);
+        std::string command;
+        std::string kind;
+        unsigned int count = 0;
+        words >> command >> kind >> count;
+        std::printf("sent %u\ndone\n", sender.send(kind, count));
+        std::fflush(stdout);
+    }
+    (void)rte_eth_dev_stop(0);
+    (void)rte_eth_dev_close(0);
+    return rte_eal_cleanup() == 0 ? 0 : 1;
+}
