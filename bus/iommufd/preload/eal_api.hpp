@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+// The functions of the running DPDK that this library calls, looked up by name when the first of
+// them is needed: it is not linked with DPDK, so that one binary serves every version from 22.11
+// to 25.11. Of DPDK's structures it reads rte_memseg, rte_memseg_list, rte_devargs up to name and
+// rte_mp_msg up to fds, which are the same in all of them (tags v22.11, v23.11, v24.11, v25.11,
+// lib/eal/include).
+
+#include <string>
+
+#include <rte_devargs.h>
+#include <rte_eal.h>
+#include <rte_eal_memconfig.h>
+#include <rte_log.h>
+#include <rte_memory.h>
+#include <rte_version.h>
+#include <rte_vfio.h>
+
+namespace iommufd::preload {
+
+#define IOMMUFD_PRELOAD_EAL_FUNCTIONS(X)                                                           \
+    X(rte_mem_virt2phy)                                                                            \
+    X(rte_vfio_setup_device)                                                                       \
+    X(rte_vfio_release_device)                                                                     \
+    X(rte_vfio_is_enabled)                                                                         \
+    X(rte_vfio_noiommu_is_enabled)                                                                 \
+    X(rte_vfio_container_dma_map)                                                                  \
+    X(rte_vfio_container_dma_unmap)                                                                \
+    X(rte_devargs_next)                                                                            \
+    X(rte_eal_has_hugepages)                                                                       \
+    X(rte_eal_has_pci)                                                                             \
+    X(rte_eal_iova_mode)                                                                           \
+    X(rte_eal_process_type)                                                                        \
+    X(rte_log)                                                                                     \
+    X(rte_log_register_type_and_pick_level)                                                        \
+    X(rte_mcfg_mem_read_lock)                                                                      \
+    X(rte_mcfg_mem_read_unlock)                                                                    \
+    X(rte_mem_event_callback_register)                                                             \
+    X(rte_mem_virt2memseg)                                                                         \
+    X(rte_mem_virt2memseg_list)                                                                    \
+    X(rte_memseg_list_walk_thread_unsafe)                                                          \
+    X(rte_memseg_walk_thread_unsafe)                                                               \
+    X(rte_mp_action_register)                                                                      \
+    X(rte_mp_reply)                                                                                \
+    X(rte_mp_request_sync)                                                                         \
+    X(rte_version)
+
+struct EalApi {
+#define X(name) decltype(&::name) name = nullptr;
+    IOMMUFD_PRELOAD_EAL_FUNCTIONS(X)
+#undef X
+
+    // Fills all of it. What is missing or wrong, as one sentence without its full stop; empty if
+    // nothing is.
+    std::string find();
+};
+
+// "DPDK 24.11.4": whether it is a version that this library knows.
+bool is_known_version(const char *version);
+
+// The running DPDK's functions; nullptr, once with a message on standard error, if it is not one
+// that this library can work with.
+const EalApi *eal();
+
+} // namespace iommufd::preload

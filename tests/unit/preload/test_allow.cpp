@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// Which devices are the application's, and which DPDK it may run on.
+
+#include <gtest/gtest.h>
+
+#include "fake_eal.hpp"
+#include "preload/allow.hpp"
+
+namespace iommufd::test {
+
+using preload::is_known_version;
+using preload::read_allowed;
+
+TEST(Allow, BdfInEveryForm) {
+    EXPECT_EQ(normal_bdf("0000:01:00.0"), "0000:01:00.0");
+    EXPECT_EQ(normal_bdf("01:00.0"), "0000:01:00.0");
+    EXPECT_EQ(normal_bdf("0:A:1f.7"), "0000:0a:1f.7");
+    EXPECT_EQ(normal_bdf("10000:0a:00.0"), "10000:0a:00.0");
+    for (const char *wrong : {"", "01", "01:00", "01:00.8", "01:20.0", "100:00.0", "01:00.0,x=1",
+                              "01:00.0 ", "net_null0", "0:0:01:00.0", "-1:00.0", "+1:00.0"})
+        EXPECT_FALSE(normal_bdf(wrong)) << wrong;
+}
+
+TEST(Allow, NothingSaidIsAll) {
+    const FakeEal eal;
+    EXPECT_TRUE(read_allowed(eal.api).allows("0000:01:00.0"));
+}
+
+TEST(Allow, NoPciIsNone) {
+    FakeEal eal;
+    eal.has_pci = false;
+    EXPECT_FALSE(read_allowed(eal.api).allows("0000:01:00.0"));
+}
+
+TEST(Allow, NamedOnly) {
+    FakeEal eal;
+    eal.add_devargs("pci", "02:00.0", RTE_DEV_ALLOWED);
+    EXPECT_FALSE(read_allowed(eal.api).allows("0000:01:00.0"));
+    EXPECT_TRUE(read_allowed(eal.api).allows("0000:02:00.0"));
+}
+
+TEST(Allow, AllButBlocked) {
+    FakeEal eal;
+    eal.add_devargs("pci", "0000:02:00.0", RTE_DEV_BLOCKED);
+    EXPECT_TRUE(read_allowed(eal.api).allows("0000:01:00.0"));
+    EXPECT_FALSE(read_allowed(eal.api).allows("0000:02:00.0"));
+}
+
+TEST(Allow, ThePluginsAreTheirs) {
+    FakeEal eal;
+    eal.add_devargs("iommufd", "iommufd:0000:02:00.0", RTE_DEV_ALLOWED);
+    EXPECT_TRUE(read_allowed(eal.api).allows("0000:01:00.0"));
+    EXPECT_FALSE(read_allowed(eal.api).allows("0000:02:00.0"));
+    eal.add_devargs("pci", "0000:02:00.0", RTE_DEV_ALLOWED);
+    EXPECT_FALSE(read_allowed(eal.api).allows("0000:02:00.0")) << "named twice";
+}
+
+TEST(Allow, VersionsOfDpdk) {
+    for (const char *known : {"DPDK 22.11.0", "DPDK 22.11.11", "DPDK 24.11.4", "DPDK 25.11.2"})
+        EXPECT_TRUE(is_known_version(known)) << known;
+    for (const char *other : {"DPDK 21.11.0", "DPDK 26.03.0", "DPDK 26.07.0", "", "25.11"})
+        EXPECT_FALSE(is_known_version(other)) << other;
+}
+
+// This program has no DPDK.
+TEST(Allow, AnEalThatIsNotThereIsNamed) {
+    preload::EalApi api;
+    const std::string problem = api.find();
+    EXPECT_NE(problem.find("no shared function rte_mem_virt2phy"), std::string::npos) << problem;
+}
+
+} // namespace iommufd::test

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// The device that addresses are resolved with, set-up and release, against a sysfs of files.
+
+#include <filesystem>
+#include <fstream>
+
+#include "fake_eal.hpp"
+#include "preload/devices.hpp"
+#include "support.hpp"
+
+namespace iommufd::test {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char *first_bdf = "0000:01:00.0";
+constexpr const char *second_bdf = "0000:02:00.0";
+
+fs::path make_root() {
+    char name[] = "/tmp/preload-XXXXXX";
+    return mkdtemp(name);
+}
+
+} // namespace
+
+class PreloadDevices : public ::testing::Test {
+protected:
+    PreloadDevices() {
+        add(first_bdf, "noiommu-vfio0");
+        add(second_bdf, "noiommu-vfio1");
+        kernel.devices[cdev_path] = nic();
+        kernel.devices[second_cdev_path] = nic();
+        kernel.memory.back_everything(page_4k);
+        kernel.memory.back_scattered(base, FakeEal::pages * page_2m, page_2m);
+    }
+    ~PreloadDevices() override { fs::remove_all(root); }
+
+    void add(const char *bdf, const char *cdev) const {
+        const fs::path function = root / "bus/pci/devices" / bdf;
+        fs::create_directories(function / "vfio-dev" / cdev);
+        for (const char *file :
+             {"vendor", "device", "subsystem_vendor", "subsystem_device", "class"})
+            std::ofstream(function / file) << "0x8086\n";
+    }
+    Result<int> set_up(const char *bdf) { return devices.set_up(*devices.find(bdf)); }
+    void end() { EXPECT_EQ(kernel.census(), Census{}); }
+
+    const fs::path root = make_root();
+    FakeKernel kernel;
+    FakeEal eal;
+    std::unique_ptr<preload::Memory> owner = std::make_unique<preload::Memory>(kernel, eal.api);
+    preload::Memory &memory = *owner;
+    preload::Devices devices{kernel, eal.api, memory, root};
+};
+
+TEST_F(PreloadDevices, OneIsEnoughForAddresses) {
+    EXPECT_OK(devices.anchor());
+    EXPECT_OK(devices.anchor());
+    EXPECT_EQ(kernel.census().bound, 1U);
+    EXPECT_OK(set_up(first_bdf));
+    EXPECT_EQ(kernel.census().bound, 1U);
+    EXPECT_OK(devices.release(first_bdf));
+    end();
+}
+
+TEST_F(PreloadDevices, OnlyWhatTheApplicationAllowsIsBound) {
+    eal.add_devargs("pci", second_bdf, RTE_DEV_ALLOWED);
+    EXPECT_OK(devices.anchor());
+    EXPECT_EQ(kernel.count("open"), 2); // /dev/iommu and one cdev
+    EXPECT_EQ(devices.held().front().bdf, second_bdf);
+    EXPECT_OK(set_up(second_bdf));
+    EXPECT_OK(devices.release(second_bdf));
+    end();
+}
+
+TEST_F(PreloadDevices, ADeviceThatIsTakenIsPassedBy) {
+    kernel.devices[cdev_path].bound_elsewhere = true;
+    EXPECT_OK(devices.anchor());
+    EXPECT_EQ(devices.held().front().bdf, second_bdf);
+    EXPECT_OK(set_up(second_bdf));
+    EXPECT_OK(devices.release(second_bdf));
+    end();
+}
+
+TEST_F(PreloadDevices, AnAnchorThatNobodyWantsIsGivenBack) {
+    EXPECT_OK(devices.anchor());
+    EXPECT_OK(set_up(second_bdf));
+    ASSERT_EQ(devices.held().size(), 1U);
+    EXPECT_EQ(devices.held().front().bdf, second_bdf);
+    EXPECT_OK(devices.release(second_bdf));
+    end();
+}
+
+TEST_F(PreloadDevices, NoneLeftSaysWhatIsWrong) {
+    eal.add_devargs("pci", "0000:09:00.0", RTE_DEV_ALLOWED);
+    EXPECT_FALSE(devices.any());
+    EXPECT_EQ(code(devices.anchor()), ENODEV);
+    end();
+}
+
+TEST_F(PreloadDevices, AReleasedDeviceIsNotTakenAgainByItself) {
+    eal.add_devargs("pci", first_bdf, RTE_DEV_ALLOWED);
+    EXPECT_OK(set_up(first_bdf));
+    EXPECT_OK(devices.release(first_bdf));
+    EXPECT_EQ(code(devices.anchor()), ENODEV);
+    EXPECT_EQ(code(devices.release(first_bdf)), ENOENT);
+    EXPECT_OK(set_up(first_bdf)) << "but when the application wants it";
+    EXPECT_OK(devices.release(first_bdf));
+    end();
+}
+
+// The driver switches bus master on by itself, through the descriptor it was given.
+TEST_F(PreloadDevices, ReleaseStopsTheDeviceBeforeMemoryIsUnpinned) {
+    EXPECT_OK(devices.anchor());
+    EXPECT_OK(memory.physical(eal.at(0)));
+    eal.take(0, *kernel.memory.pa(raw(base)));
+    const auto fd = set_up(first_bdf);
+    ASSERT_OK(fd);
+    kernel.devices[cdev_path].dma_live = true; // the model fails the test on UNMAP from here on
+    kernel.devices[cdev_path].config[4] = 4;
+    EXPECT_OK(devices.release(first_bdf));
+    EXPECT_EQ(kernel.devices[cdev_path].resets, 1);
+    EXPECT_FALSE(kernel.devices[cdev_path].bus_master());
+    end();
+}
+
+TEST_F(PreloadDevices, ADeviceThatWillNotStopIsLeftToTheKernel) {
+    EXPECT_OK(set_up(first_bdf));
+    kernel.devices[cdev_path].dma_live = true;
+    kernel.fail_always("VFIO_DEVICE_RESET", EIO);
+    kernel.fail_always("pwrite", EIO);
+    EXPECT_OK(devices.release(first_bdf));
+    EXPECT_EQ(kernel.devices[cdev_path].stopped_by_kernel, 1);
+    end();
+}
+
+TEST_F(PreloadDevices, MemoryThatIsNotWhereDpdkThinksRefusesTheDevice) {
+    eal.take(0, 0x1234000);
+    EXPECT_EQ(code(set_up(first_bdf)), EFAULT);
+    end();
+}
+
+TEST_F(PreloadDevices, NoFailureLeavesAnything) {
+    eal.take(0, *kernel.memory.pa(raw(base)));
+    for_each_failing_call([&](int n) {
+        kernel.fail_nth(n, injected_errno);
+        const auto fd = set_up(first_bdf);
+        const bool failed = kernel.has_failed();
+        kernel.fail_nth(0, 0);
+        if (fd) {
+            EXPECT_OK(devices.release(first_bdf));
+        }
+        end();
+        return failed;
+    });
+}
+
+} // namespace iommufd::test

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// What rte_mem_virt2phy() answers while EAL takes pages, keeps them, gives them up and frees them.
+
+#include "bound_space.hpp"
+#include "fake_eal.hpp"
+#include "preload/memory.hpp"
+#include "support.hpp"
+
+namespace iommufd::test {
+
+class PreloadMemory : public ::testing::Test {
+protected:
+    PreloadMemory() {
+        kernel.devices[cdev_path] = nic();
+        kernel.memory.back_everything(page_4k);
+        kernel.memory.back_scattered(base, FakeEal::pages * page_2m, page_2m);
+        attach();
+    }
+    ~PreloadMemory() override {
+        memory.stop();
+        detach();
+        EXPECT_EQ(kernel.census(), Census{});
+    }
+
+    void attach() {
+        EXPECT_OK(memory.space().open());
+        cdev = kernel.open(cdev_path, O_RDWR);
+        EXPECT_EQ(device_bind_iommufd(kernel, cdev, memory.space().iommufd()), 0);
+        EXPECT_EQ(device_attach_iommufd_pt(kernel, cdev, memory.space().ioas()), 0);
+        memory.attached();
+    }
+    void detach() {
+        EXPECT_EQ(kernel.close(cdev), 0);
+        memory.space().close();
+    }
+    // What alloc_seg() of EAL does (eal_memalloc.c).
+    void take(std::size_t page) {
+        const auto pa = memory.physical(eal.at(page));
+        EXPECT_OK(pa);
+        eal.take(page, pa ? *pa : 0);
+    }
+    [[nodiscard]] std::uint64_t truth(const void *address) const {
+        return *kernel.memory.pa(raw(va_of(address)));
+    }
+    void move(std::size_t page) {
+        kernel.memory.back_scattered(base + page * page_2m, page_2m, page_2m);
+    }
+
+    FakeKernel kernel;
+    FakeEal eal;
+    std::unique_ptr<preload::Memory> owner = std::make_unique<preload::Memory>(kernel, eal.api);
+    preload::Memory &memory = *owner;
+    int cdev = -1;
+};
+
+TEST_F(PreloadMemory, AHugepageIsPinnedWhole) {
+    take(0);
+    EXPECT_EQ(kernel.census().pinned, page_2m);
+    EXPECT_EQ(*memory.physical(static_cast<char *>(eal.at(0)) + 12345), truth(eal.at(0)) + 12345);
+    EXPECT_EQ(kernel.census().areas, 1U);
+}
+
+TEST_F(PreloadMemory, APageThatEalGivesUpIsAskedForAnew) {
+    (void)memory.physical(eal.at(0)); // on the wrong NUMA node
+    move(0);
+    const auto pa = memory.physical(eal.at(0));
+    ASSERT_OK(pa);
+    EXPECT_EQ(*pa, truth(eal.at(0)));
+}
+
+TEST_F(PreloadMemory, StartKeepsWhatEalKeepsAndDropsTheRest) {
+    take(0);
+    take(1);
+    (void)memory.physical(eal.at(2)); // and not kept
+    EXPECT_OK(memory.start());
+    EXPECT_EQ(memory.census().bytes, 2 * page_2m);
+    EXPECT_EQ(kernel.census().areas, 2U);
+}
+
+TEST_F(PreloadMemory, StartPinsWhatItWasNotAskedFor) {
+    eal.take(3, truth(eal.at(3))); // before any device was there
+    EXPECT_OK(memory.start());
+    EXPECT_EQ(*memory.physical(eal.at(3)), truth(eal.at(3)));
+    EXPECT_EQ(kernel.census().pinned, page_2m);
+}
+
+TEST_F(PreloadMemory, StartRefusesAnAddressThatIsNotTrue) {
+    eal.take(3, truth(eal.at(3)));
+    move(3);
+    const auto result = memory.start();
+    EXPECT_EQ(code(result), EFAULT);
+    EXPECT_TRUE(contains(message(result), "it has moved while no device held it"));
+}
+
+// The first places of --legacy-mem: pinned page by page, then unmapped by EAL.
+TEST_F(PreloadMemory, LegacyMemoryIsHeldThroughout) {
+    const Va first = base + page_1g;
+    char *original = reinterpret_cast<char *>(raw(first));
+    kernel.memory.back(first, page_2m, 0x40000000);
+    const auto pa = memory.physical(original);
+    EXPECT_EQ(*pa, 0x40000000U);
+    kernel.memory.remove(first, page_2m);
+    kernel.memory.back(base, page_2m, 0x40000000); // the final place
+    eal.take(0, *pa);
+    EXPECT_OK(memory.start());
+    EXPECT_EQ(kernel.census().pinned, page_2m) << "the first place is given back";
+}
+
+TEST_F(PreloadMemory, EventsPinAndUnpin) {
+    EXPECT_OK(memory.start());
+    take(4);
+    take(5);
+    memory.added(va_of(eal.at(4)), 2 * page_2m);
+    EXPECT_EQ(kernel.census().areas, 2U);
+    memory.freed(va_of(eal.at(4)), 2 * page_2m);
+    eal.give_up(4);
+    eal.give_up(5);
+    EXPECT_EQ(kernel.census().areas, 0U);
+}
+
+TEST_F(PreloadMemory, AnEventTellsEalTheTruth) {
+    EXPECT_OK(memory.start());
+    eal.take(4, 0xdead000); // not through us
+    memory.added(va_of(eal.at(4)), page_2m);
+    EXPECT_EQ(eal.segments[4].iova, truth(eal.at(4)));
+}
+
+TEST_F(PreloadMemory, OtherMemoryIsPinnedPageByPage) {
+    int mine = 0;
+    const auto pa = memory.physical(&mine);
+    ASSERT_OK(pa);
+    EXPECT_EQ(*pa, truth(&mine));
+    EXPECT_EQ(memory.census().pages, 1U);
+}
+
+TEST_F(PreloadMemory, TheTestOfRteEalInitKeepsNothing) {
+    int mine = 0;
+    eal.has_memory = false;
+    EXPECT_EQ(*memory.physical(&mine), truth(&mine));
+    EXPECT_EQ(kernel.census().areas, 0U);
+    EXPECT_EQ(*memory.physical(&mine), truth(&mine));
+    EXPECT_EQ(kernel.census().areas, 1U) << "only the first question";
+}
+
+TEST_F(PreloadMemory, ExternalMemoryIsPinnedAsItWasMapped) {
+    const Va va = base + page_1g;
+    EXPECT_OK(memory.map_external(va, 0, page_2m));
+    EXPECT_OK(memory.map_external(va, *kernel.memory.pa(raw(va)), page_2m));
+    EXPECT_EQ(kernel.census().areas, 1U);
+    EXPECT_OK(memory.unmap_external(va, page_2m));
+    EXPECT_EQ(kernel.census().areas, 1U) << "one user is left";
+    EXPECT_EQ(code(memory.unmap_external(va, page_4k)), ENOENT);
+    EXPECT_OK(memory.unmap_external(va, page_2m));
+    EXPECT_EQ(kernel.census().areas, 0U);
+}
+
+TEST_F(PreloadMemory, ExternalMemoryAtAWrongAddressIsRefused) {
+    const Va va = base + page_1g;
+    const auto result = memory.map_external(va, raw(va), page_2m);
+    EXPECT_EQ(code(result), EINVAL);
+    EXPECT_EQ(kernel.census().areas, 0U);
+}
+
+TEST_F(PreloadMemory, NoFailureOfAPageLeavesAPin) {
+    for_each_failing_call([&](int n) {
+        kernel.fail_nth(n, injected_errno);
+        const auto pa = memory.physical(eal.at(0));
+        const bool failed = kernel.has_failed();
+        if (failed) {
+            EXPECT_EQ(code(pa), injected_errno);
+            EXPECT_EQ(kernel.census().areas, 0U);
+        }
+        kernel.fail_nth(0, 0);
+        memory.stop();
+        return failed;
+    });
+}
+
+} // namespace iommufd::test
