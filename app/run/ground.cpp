@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+#include "ground.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <fcntl.h>
+#include <sys/capability.h>
+#include <unistd.h>
+
+#include "../../bus/iommufd/kernel/fd.hpp"
+#include "../../bus/iommufd/vfio/pci_scan.hpp"
+#include "program.hpp"
+
+namespace run {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char *sysfs = "/sys";
+constexpr const char *iommu = "/dev/iommu";
+constexpr const char *library_name = "librte_iommufd_preload.so";
+
+// Beside this program in the build tree, or where it was installed.
+std::string find_library() {
+    std::error_code error;
+    const fs::path self = fs::read_symlink("/proc/self/exe", error);
+    for (const fs::path &folder :
+         {self.parent_path() / "../../bus/iommufd/preload", fs::path(PRELOAD_INSTALL_DIR)}) {
+        const fs::path candidate = (folder / library_name).lexically_normal();
+        if (fs::exists(candidate, error))
+            return candidate;
+    }
+    return {};
+}
+
+std::string check_program(const Options &options, Ground *ground) {
+    const std::string &command = options.command.front();
+    ground->program = find_program(command);
+    if (ground->program.empty())
+        return "there is no program '" + command + "' that can be run";
+    const Kind kind = kind_of(ground->program);
+    ground->is_wrapper = kind == Kind::other;
+    return explain(kind, ground->program);
+}
+
+std::string check_library(Ground *ground) {
+    ground->library = find_library();
+    if (ground->library.empty())
+        return std::string(library_name) + " is neither beside this program nor in " +
+               PRELOAD_INSTALL_DIR + ": install it";
+    // ld.so(8) takes blanks and colons for separators, and has no way to quote them.
+    if (ground->library.find_first_of(" :") != std::string::npos)
+        return ground->library + " has a blank or a colon in its path, which LD_PRELOAD cannot "
+                                 "name: install it elsewhere";
+    for (const auto &path : {ground->library, ground->program})
+        if (!can_access(ground->user, path, R_OK))
+            return "user " + ground->user.name + " cannot read " + path +
+                   ": install it where every user can";
+    return {};
+}
+
+std::string check_kernel() {
+    auto &kernel = iommufd::linux_kernel();
+    const int fd = kernel.open(iommu, O_RDWR);
+    if (fd == -ENOENT)
+        return "the kernel has no iommufd (there is no /dev/iommu): Linux >= 7.3 with "
+               "CONFIG_IOMMUFD is needed, and 'modprobe iommufd' where it is a module";
+    if (fd < 0)
+        return std::string("open of ") + iommu + ": " + std::strerror(-fd) +
+               "; make it readable and writeable, or run this as root with --user";
+    const iommufd::Fd owned(kernel, fd);
+    std::uint64_t length = 1;
+    std::uint64_t pa = 0;
+    // There is no such IOAS: a kernel that knows the call says so.
+    if (iommufd::ioas_noiommu_get_pa(kernel, fd, UINT32_MAX, 0, &length, &pa) == -ENOTTY)
+        return "the kernel cannot tell physical addresses of pinned memory: Linux >= 7.3 with "
+               "CONFIG_VFIO_NOIOMMU and CONFIG_VFIO_PCI is needed";
+    return {};
+}
+
+std::string check_devices(const Options &options, Ground *ground) {
+    const auto found = iommufd::scan_vfio_cdevs(sysfs);
+    const auto take = [&](const iommufd::PciFunction &f) {
+        ground->devices.push_back(f.bdf);
+        ground->nodes.push_back(f.cdev_path());
+    };
+    for (const std::string &bdf : options.devices) {
+        const auto f = std::find_if(found.begin(), found.end(), [&](const auto &one) {
+            return one.bdf == bdf && one.is_noiommu();
+        });
+        if (f == found.end())
+            return "device " + bdf + ": " + iommufd::explain_missing_cdev(sysfs, bdf);
+        take(*f);
+    }
+    if (!options.devices.empty())
+        return {};
+    for (const auto &f : found)
+        if (f.is_noiommu())
+            take(f);
+    if (!ground->devices.empty())
+        return {};
+    std::string mode;
+    std::ifstream(std::string(sysfs) + "/module/vfio/parameters/enable_unsafe_noiommu_mode") >>
+        mode;
+    if (mode == "N")
+        return "vfio's no-IOMMU mode is off: 'echo 1 > "
+               "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode', then bind the devices to "
+               "vfio-pci, 'dpdk-devbind.py --bind=vfio-pci BDF'";
+    return "no device is ready: bind one to vfio-pci, 'dpdk-devbind.py --bind=vfio-pci BDF' "
+           "(--device BDF tells what a certain one lacks)";
+}
+
+std::string check_nodes(Ground *ground) {
+    std::error_code error;
+    for (const std::string &node : ground->nodes)
+        if (!fs::exists(node, error))
+            return "the node " + node +
+                   " is missing: is devtmpfs mounted, and is the node visible in this container?";
+    ground->nodes.insert(ground->nodes.begin(), iommu);
+    if (!ground->user.is_caller || ground->user.uid == 0)
+        return {};
+    for (const std::string &node : ground->nodes)
+        if (access(node.c_str(), R_OK | W_OK) < 0)
+            return "user " + ground->user.name + " may not open " + node +
+                   ": run this as root with --user " + ground->user.name +
+                   ", or make the node his (chown or a udev rule)";
+    return {};
+}
+
+bool has(cap_value_t capability) {
+    cap_t all = cap_get_proc();
+    cap_flag_value_t value = CAP_CLEAR;
+    (void)cap_get_flag(all, capability, CAP_PERMITTED, &value);
+    (void)cap_free(all);
+    return value == CAP_SET;
+}
+
+std::string check_privileges(const Ground &ground) {
+    for (const auto &[capability, name] :
+         {std::pair{CAP_SYS_RAWIO, "CAP_SYS_RAWIO"}, std::pair{CAP_IPC_LOCK, "CAP_IPC_LOCK"}})
+        if (!has(capability))
+            return std::string(name) + " is missing, and can only be passed on by one who has it: "
+                                       "run this as root with --user, or with ambient capabilities";
+    if (!ground.user.is_caller && (!has(CAP_SETUID) || !has(CAP_SETGID) || !has(CAP_CHOWN)))
+        return "only root can run a command as " + ground.user.name;
+    return {};
+}
+
+std::string check_hugepages(Ground *ground) {
+    std::error_code error;
+    std::uint64_t total = 0;
+    std::uint64_t free = 0;
+    for (const auto &entry : fs::directory_iterator("/sys/kernel/mm/hugepages", error)) {
+        std::uint64_t number = 0;
+        std::ifstream(entry.path() / "nr_hugepages") >> number;
+        total += number;
+        number = 0;
+        std::ifstream(entry.path() / "free_hugepages") >> number;
+        free += number;
+    }
+    if (total == 0)
+        return "there are no hugepages: 'echo 512 > "
+               "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'";
+    if (free == 0)
+        return "all " + std::to_string(total) +
+               " hugepages are in use: raise nr_hugepages in "
+               "/sys/kernel/mm/hugepages/hugepages-2048kB, or remove files of ended programs from "
+               "the hugetlbfs mount";
+    std::ifstream mounts("/proc/self/mounts");
+    for (std::string line; std::getline(mounts, line);) {
+        std::istringstream words(line);
+        std::string device;
+        std::string folder;
+        std::string type;
+        words >> device >> folder >> type;
+        if (type == "hugetlbfs")
+            ground->hugetlbfs.push_back(folder);
+    }
+    if (ground->hugetlbfs.empty())
+        return "no hugetlbfs is mounted: 'mount -t hugetlbfs hugetlbfs /dev/hugepages'";
+    return {};
+}
+
+} // namespace
+
+std::string survey(const Options &options, Ground *ground) {
+    const auto user = find_user(options.user);
+    if (!user)
+        return "there is no user '" + options.user + "'";
+    ground->user = *user;
+    if (auto problem = check_program(options, ground); !problem.empty())
+        return problem;
+    if (auto problem = check_kernel(); !problem.empty())
+        return problem;
+    if (auto problem = check_devices(options, ground); !problem.empty())
+        return problem;
+    if (auto problem = check_privileges(*ground); !problem.empty())
+        return problem;
+    if (auto problem = check_library(ground); !problem.empty())
+        return problem;
+    if (auto problem = check_nodes(ground); !problem.empty())
+        return problem;
+    return check_hugepages(ground);
+}
+
+} // namespace run

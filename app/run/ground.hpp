@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+// Whether the command can run as it should: looks, and changes nothing.
+
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+#include "user.hpp"
+
+namespace run {
+
+// What the command needs that belongs to somebody.
+struct Ground {
+    std::string program; // the file
+    std::string library; // librte_iommufd_preload.so
+    User user;
+    std::vector<std::string> devices;   // BDF
+    std::vector<std::string> nodes;     // /dev/iommu and the devices' cdevs
+    std::vector<std::string> hugetlbfs; // mount points
+    bool is_wrapper = false;            // it is not known whether the program uses DPDK
+};
+
+// The first thing that is missing, as a sentence without its full stop; empty if nothing is.
+std::string survey(const Options &options, Ground *ground);
+
+} // namespace run

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+#include "options.hpp"
+
+#include <string_view>
+
+#include "../../bus/iommufd/vfio/bdf.hpp"
+
+namespace run {
+
+const char *const usage =
+    R"(usage: dpdk-iommufd-run [--user USER] [--device BDF]... [--dry-run] -- COMMAND...
+
+Runs an unmodified DPDK application with DPDK's own drivers on Linux's no-IOMMU iommufd: memory
+that devices reach is pinned, and its physical addresses come from the kernel. The application
+needs neither root nor CAP_SYS_ADMIN, and survives page migration.
+
+  --user USER    run COMMAND as USER (name or number), with CAP_SYS_RAWIO and CAP_IPC_LOCK as its
+                 only capabilities. /dev/iommu, the devices' nodes, the hugetlbfs mounts and a
+                 runtime folder are his meanwhile, and given back at the end.
+                 Without it COMMAND runs as the caller, with the same two capabilities.
+  --device BDF   a device COMMAND is to have: "0000:01:00.0", as 'lspci -D' prints it. It is
+                 checked before anything is done. Without it, every device that is ready.
+                 Tell the application too: EAL's -a BDF.
+  --dry-run      say what would be done, and whether it can be, and do nothing
+  --help         this text
+
+Before the first time:
+
+  echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode
+  dpdk-devbind.py --bind=vfio-pci 0000:01:00.0
+  echo 512 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+
+Then:
+
+  dpdk-iommufd-run --user "$USER" -- dpdk-testpmd -a 0000:01:00.0 -- -i
+  dpdk-iommufd-run --user 1000 --device 0000:01:00.0 --dry-run -- dpdk-l2fwd
+
+It works by LD_PRELOAD, so COMMAND must load DPDK (22.11 to 25.11) as shared libraries. A
+statically linked one is recognised and refused; rebuild it with 'meson setup
+-Ddefault_library=shared', or with 'pkg-config libdpdk' without --static.
+
+Exit status: COMMAND's own (128+N if signal N ended it); 1 with a sentence on standard error if
+something is missing, before anything is changed; 2 if the arguments are wrong; 126 or 127 if
+COMMAND cannot be started. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on.
+)";
+
+namespace {
+
+// The argument of an option in both forms, "--user U" and "--user=U".
+bool take(std::string_view name, int argc, char *const argv[], int *i, std::string *value,
+          bool *missing) {
+    const std::string_view word = argv[*i];
+    if (word == name) {
+        *missing = *i + 1 >= argc || std::string_view(argv[*i + 1]) == "--";
+        if (!*missing)
+            *value = argv[++*i];
+    } else if (word.starts_with(name) && word.size() > name.size() && word[name.size()] == '=') {
+        *value = word.substr(name.size() + 1);
+        *missing = false;
+    } else {
+        return false;
+    }
+    *missing = *missing || value->empty();
+    return true;
+}
+
+} // namespace
+
+std::string parse(int argc, char *const argv[], Options *options) {
+    int i = 1;
+    for (; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        std::string value;
+        bool missing = false;
+        if (word == "--") {
+            ++i;
+            break;
+        }
+        if (word == "--help" || word == "-h") {
+            options->help = true;
+            return {};
+        }
+        if (word == "--dry-run") {
+            options->dry_run = true;
+        } else if (take("--user", argc, argv, &i, &value, &missing)) {
+            if (missing)
+                return "--user needs the name or number of a user";
+            options->user = value;
+        } else if (take("--device", argc, argv, &i, &value, &missing)) {
+            const auto bdf = iommufd::normal_bdf(value);
+            if (missing || !bdf)
+                return "--device needs a PCI address such as 0000:01:00.0";
+            options->devices.push_back(*bdf);
+        } else if (word.starts_with("-")) {
+            return std::string("unknown option '").append(word).append("'");
+        } else {
+            return std::string(word).append(": put '--' before the command");
+        }
+    }
+    options->command.assign(argv + i, argv + argc);
+    if (options->command.empty())
+        return "there is no command to run";
+    return {};
+}
+
+} // namespace run

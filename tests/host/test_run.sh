@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# host: --timeout 60
+# dpdk-iommufd-run on this machine, which has no Linux 7.3: its arguments, the kinds of program it
+# recognises, and that it says what is missing before it does anything.
+
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
+
+RUN=${LAB_BUILD:-$TREE/build}/app/run/dpdk-iommufd-run
+
+run "$RUN" --help
+check "--help teaches: its status" status_is 0
+check "--help goes to standard output" grep -q 'dpdk-devbind.py --bind=vfio-pci' "$WORK/out"
+
+# wrong MESSAGE ARGUMENT...: status 2 and the message, and nothing on standard output.
+wrong() {
+	local message=$1
+	shift
+	run "$RUN" "$@"
+	check "wrong: $*" status_is 2
+	check "  it says: $message" err_has "$message"
+	check "  and nothing else" out_is ""
+}
+wrong "there is no command to run"
+wrong "there is no command to run" --
+wrong "there is no command to run" --user root --
+wrong "--user needs" --user
+wrong "--user needs" --user -- true
+wrong "--user needs" --user= -- true
+wrong "--device needs a PCI address" --device eth0 -- true
+wrong "--device needs a PCI address" --device=0000:01:00 -- true
+wrong "unknown option '--verbose'" --verbose -- true
+wrong "put '--' before the command" dpdk-testpmd
+
+# refused MESSAGE ARGUMENT...: status 1 and a sentence.
+refused() {
+	local message=$1
+	shift
+	run "$RUN" "$@"
+	check "refused: ${*//$WORK/}" status_is 1
+	check "  it says: $message" err_has "$message"
+}
+refused "there is no user 'nobody-at-all'" --user nobody-at-all -- true
+refused "there is no program 'no-such-program'" -- no-such-program
+refused "there is no program" -- "$WORK"
+
+echo 'int main(void) { return 0; }' >"$WORK/main.c"
+if cc -static -o "$WORK/static" "$WORK/main.c" 2>/dev/null; then
+	refused "is statically linked" -- "$WORK/static"
+	refused "default_library=shared" -- "$WORK/static"
+fi
+echo 'const char info[] __attribute__((used)) = "PMD_INFO_STRING= {}"; int main(void) { return 0; }' \
+	>"$WORK/dpdk.c"
+cc -o "$WORK/dpdk" "$WORK/dpdk.c"
+refused "has DPDK linked into it" -- "$WORK/dpdk"
+cc -o "$WORK/set-uid" "$WORK/main.c" && chmod 4755 "$WORK/set-uid"
+refused "is set-uid" -- "$WORK/set-uid"
+cc -o "$WORK/capable" "$WORK/main.c"
+if setcap cap_net_raw+ep "$WORK/capable" 2>/dev/null; then
+	refused "has file capabilities" -- "$WORK/capable"
+fi
+
+if [ ! -e /dev/iommu ]; then
+	refused "the kernel has no iommufd" -- dpdk-testpmd
+	refused "the kernel has no iommufd" --dry-run --user root -- dpdk-testpmd
+	check "nothing has been changed" not test -e /run/dpdk-iommufd
+fi
+
+done_testing
