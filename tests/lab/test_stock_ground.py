@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+# lab: --nics 2 --peer --extra-device e1000e,netdev=hub --extra-device e1000,netdev=hub --extra-device virtio-net-pci,netdev=hub,disable-legacy=on --extra-device vmxnet3,netdev=hub
+"""dpdk-iommufd-run on bad ground: each missing precondition gives one sentence and status 1, and
+nothing is bound, changed or started."""
+
+import contextlib
+import os
+import signal
+
+from labtest import lab, privileges, process, stock, tap
+
+NIC = lab.NICS[0]
+HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+STARTED = "/run/labtest-started"
+
+
+def refused(message, *options, prefix=(), command=("touch", STARTED)):
+    before = lab.state()
+    status, output = process.run([*prefix, stock.RUN, *options, "--", *command], timeout=20)
+    tap.equal(status, 1, f"status:\n{output}")
+    tap.contains(output, message, "dpdk-iommufd-run")
+    tap.equal(len(output.strip().splitlines()), 1, f"lines of {output!r}")
+    tap.check(not os.path.exists(STARTED), "the command was started")
+    tap.check(not os.path.exists("/run/dpdk-iommufd"), "/run/dpdk-iommufd was made")
+    tap.equal(lab.state(), before, "the state of the guest")
+
+
+@contextlib.contextmanager
+def moved(path):
+    os.rename(path, path + ".away")
+    try:
+        yield
+    finally:
+        os.rename(path + ".away", path)
+
+
+@tap.test("devices: none such, another driver, none, no-IOMMU mode off")
+def devices():
+    refused("there is no PCI device 0000:77:00.0", "--device", "77:00.0")
+    with lab.bound(NIC, "igb"):
+        refused("the kernel driver 'igb' holds it: bind it to vfio-pci", "--device", NIC)
+    with lab.bound(NIC, None):
+        refused("no kernel driver holds it: bind it to vfio-pci", "--device", NIC)
+        with lab.parameter("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "N"):
+            refused("vfio's no-IOMMU mode is off: set enable_unsafe_noiommu_mode=1", "--device",
+                    NIC)
+    with lab.bound(lab.NICS[0], None), lab.bound(lab.NICS[1], None):
+        refused("no device is ready: bind one to vfio-pci")
+
+
+@tap.test("nodes: no /dev/iommu, no cdev")
+def nodes():
+    with moved("/dev/iommu"):
+        status, output = process.run([stock.RUN, "--", "true"])
+        tap.equal(status, 1, "status")
+        tap.contains(output, "the kernel has no iommufd", "dpdk-iommufd-run")
+    with moved(lab.cdev_of(NIC)):
+        status, output = process.run([stock.RUN, "--device", NIC, "--", "true"])
+        tap.equal(status, 1, "status")
+        tap.contains(output, f"the node {lab.cdev_of(NIC)} is missing", "dpdk-iommufd-run")
+
+
+@tap.test("hugepages: none, no hugetlbfs")
+def hugepages():
+    number = lab.read(HUGEPAGES)
+    lab.write(HUGEPAGES, "0")
+    try:
+        refused("there are no hugepages: 'echo 512", "--user", "1000")
+    finally:
+        lab.write(HUGEPAGES, number)
+    tap.equal(lab.read(HUGEPAGES), number, "hugepages afterwards")
+    process.run(["umount", "/dev/hugepages"])
+    try:
+        status, output = process.run([stock.RUN, "--", "true"])
+    finally:
+        process.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "hugetlbfs",
+                     "/dev/hugepages"])
+    tap.equal(status, 1, "status")
+    tap.contains(output, "no hugetlbfs is mounted", "dpdk-iommufd-run")
+
+
+@tap.test("privileges: a user without capabilities, root without one of the two")
+def capabilities():
+    refused("make it readable and writeable, or run this as root with --user",
+            prefix=privileges.user())
+    refused("CAP_SYS_RAWIO is missing", "--user", "1000",
+            prefix=privileges.root_without("sys_rawio"))
+    refused("CAP_IPC_LOCK is missing", "--user", "1000",
+            prefix=privileges.root_without("ipc_lock"))
+    refused("there is no user 'nobody-at-all'", "--user", "nobody-at-all")
+
+
+@tap.test("--dry-run says what it would do, and does nothing")
+def dry_run():
+    before = lab.state()
+    status, output = process.run([stock.RUN, "--dry-run", "--user", "1000", "--device", NIC, "--",
+                                  "dpdk-testpmd", "-l", "0"])
+    tap.equal(status, 0, "status")
+    for part in ("dpdk-testpmd -l 0", stock.LIBRARY, "CAP_SYS_RAWIO", NIC, lab.cdev_of(NIC),
+                 "/dev/hugepages"):
+        tap.contains(output, part, "--dry-run")
+    tap.check(not os.path.exists("/run/dpdk-iommufd"), "/run/dpdk-iommufd was made")
+    tap.equal(lab.state(), before, "the state of the guest")
+
+
+@tap.test("the exit status is the command's, and signals reach it")
+def status_and_signals():
+    for command, expected in (("exit 0", 0), ("exit 77", 77), ("kill -TERM $$", 143)):
+        status, _ = process.run([*stock.run(), "sh", "-c", command])
+        tap.equal(status, expected, command)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        program = process.Process([*stock.run(), "sh", "-c",
+                                   f"trap 'exit 42' {number}; echo ready; while :; do sleep .1; done"])
+        program.wait_for("ready", 10)
+        os.kill(program.pid, number)
+        tap.equal(program.wait(10), 42, f"status after signal {number}")
+
+
+@tap.test("a user who has the nodes and the ambient capabilities needs no root, as in a unit")
+def no_root():
+    with privileges.owned("/dev/iommu", lab.cdev_of(NIC)):
+        status, output = process.run(
+            [*privileges.user("sys_rawio", "ipc_lock"), *stock.run(NIC, user=""), "sh", "-c",
+             "grep -E 'CapEff|CapBnd|Uid' /proc/self/status; echo $LD_PRELOAD"])
+    tap.equal(status, 0, f"status:\n{output}")
+    wanted = f"{privileges.IPC_LOCK | privileges.SYS_RAWIO:016x}"
+    for part in (f"CapEff:\t{wanted}", f"CapBnd:\t{wanted}", "Uid:\t1000\t1000", stock.LIBRARY):
+        tap.contains(output, part, "the command")
+
+
+@tap.test("in namespaces of its own, with a /dev of these nodes alone: testpmd forwards")
+def container():
+    nodes = ["/dev/iommu", lab.cdev_of(NIC), "/dev/null", "/dev/urandom"]
+    script = "; ".join([
+        "set -e", "mkdir -p /run/labtest-dev", "mount -t tmpfs tmpfs /run/labtest-dev",
+        "mkdir -p /run/labtest-dev/vfio/devices /run/labtest-dev/hugepages",
+        *(f"touch /run/labtest-dev{node[4:]} && mount --bind {node} /run/labtest-dev{node[4:]}"
+          for node in nodes),
+        "mount --bind /dev/hugepages /run/labtest-dev/hugepages",
+        "mount --rbind /run/labtest-dev /dev", "mount -t proc proc /proc",
+        " ".join([*map(str, stock.run(NIC)), "dpdk-testpmd", "-l", "0-1", "--in-memory", "-a", NIC, "--",
+                  "--total-num-mbufs=4096", "--stats-period=1", "--tx-first"])])
+    program = process.Process(["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork",
+                               "--kill-child", "sh", "-c", script])
+    program.wait_for(r"TX-packets: [1-9]", 60)
+    program.kill()
+    tap.equal(process.run([*stock.run(), "true"])[0], 0, "status of the next one")
+    os.rmdir("/run/labtest-dev")
+
+
+@tap.test("a user's second command shares what the first was given; the last gives it back")
+def shared():
+    def owners():
+        return [os.stat(path).st_uid for path in ("/dev/iommu", "/dev/hugepages")]
+
+    first = process.Process([*stock.run(lab.NICS[0]), "sh", "-c", "echo ready; read line"])
+    first.wait_for("ready", 10)
+    second = process.Process([*stock.run(lab.NICS[1]), "sh", "-c", "echo ready; read line"])
+    second.wait_for("ready", 10)
+    status, output = process.run([*stock.run(user=1001), "true"])
+    tap.equal(status, 1, "status of a third one as another user")
+    tap.contains(output, "belongs to another user's running dpdk-iommufd-run", "the third")
+    first.send("\n")
+    tap.equal(first.wait(10), 0, "status of the first")
+    tap.equal(owners(), [1000, 1000], "owners while the second runs")
+    second.send("\n")
+    tap.equal(second.wait(10), 0, "status of the second")
+    tap.equal(owners(), [0, 0], "owners afterwards")
+    first = process.Process([*stock.run(lab.NICS[0]), "sh", "-c", "echo ready; read line"])
+    first.wait_for("ready", 10)
+    first.kill()
+    tap.equal(owners(), [1000, 1000], "owners after kill -9 of dpdk-iommufd-run")
+    tap.equal(process.run([*stock.run(), "true"])[0], 0, "status of the next one")
+    tap.equal(owners(), [0, 0], "owners after the next one")
+
+
+tap.main()
