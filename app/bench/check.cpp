@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Whether every variant does all of stock's work. */
+
+#include "check.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <set>
+
+#include "modes.hpp"
+
+namespace bench {
+
+namespace {
+
+constexpr unsigned int kSent = 8192;
+constexpr unsigned int kSettle = 16; // rounds
+constexpr unsigned int kRounds = 64;
+
+struct Field {
+    const char *name;
+    size_t offset;
+    size_t size;
+};
+
+#define FIELD(name)                                                                                \
+    { #name, offsetof(rte_mbuf, name), sizeof(rte_mbuf::name) }
+constexpr Field kFields[] = {
+    FIELD(data_off),
+    FIELD(refcnt),
+    FIELD(nb_segs),
+    FIELD(ol_flags),
+    FIELD(packet_type),
+    FIELD(pkt_len),
+    FIELD(data_len),
+    FIELD(vlan_tci),
+    {"hash.rss", offsetof(rte_mbuf, hash.rss), sizeof(uint32_t)},
+    {"hash.fdir.hi", offsetof(rte_mbuf, hash.fdir.hi), sizeof(uint32_t)},
+    FIELD(vlan_tci_outer),
+    FIELD(buf_len),
+    FIELD(next),
+    FIELD(tx_offload),
+    FIELD(shinfo),
+    FIELD(priv_size),
+    FIELD(timesync),
+    FIELD(dynfield1),
+};
+#undef FIELD
+
+// Together with those that are compared as own_*, all bytes of the mbuf.
+consteval size_t sum_of_sizes() {
+    size_t sum = sizeof(rte_mbuf::buf_addr) + sizeof(rte_mbuf::buf_iova) + sizeof(rte_mbuf::port) +
+                 sizeof(rte_mbuf::pool);
+
+    for (const Field &field : kFields)
+        sum += field.size;
+    return sum;
+}
+static_assert(sum_of_sizes() == sizeof(rte_mbuf));
+
+uint64_t value_of(const RxImage &image, const Field &field) {
+    uint64_t value = 0;
+
+    std::memcpy(&value, &image.bytes[field.offset], std::min(field.size, sizeof(value)));
+    return value;
+}
+
+void add(Differences &differences, const std::string &what, const std::string &example) {
+    Difference &difference = differences[what];
+
+    if (difference.packets++ == 0)
+        difference.example = example;
+}
+
+std::string text(const char *format, uint64_t a, uint64_t b, uint64_t c = 0, uint64_t d = 0) {
+    char buffer[160];
+
+    std::snprintf(buffer, sizeof(buffer), format, a, b, c, d);
+    return buffer;
+}
+
+bool same_count(size_t expected, size_t actual, const char *what, Differences &differences) {
+    if (expected == actual)
+        return true;
+    add(differences, what, text("%" PRIu64 " instead of %" PRIu64, actual, expected));
+    return false;
+}
+
+/** Rounds that begin and end at the same place of the rings lose no mbuf. */
+void check_leaks(Variant &variant, Op op, Differences &differences) {
+    Round round(variant, op, 32, Cache::warm);
+    struct {
+        void start() {}
+        void stop() {}
+        uint16_t call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count) {
+            return burst(queue, packets, count);
+        }
+    } meter;
+
+    for (unsigned int i = 0; i < kSettle; i++)
+        round.run(meter);
+    const unsigned int before = rte_mempool_in_use_count(variant.pool);
+    for (unsigned int i = 0; i < kRounds; i++)
+        round.run(meter);
+    const unsigned int after = rte_mempool_in_use_count(variant.pool);
+    if (after != before)
+        add(differences, std::string("mbufs in use, ") + name_of(op),
+            text("%" PRIu64 " and 64 rounds later %" PRIu64, before, after));
+}
+
+void print(const Variant &variant, size_t packets, const Differences &differences) {
+    const char *separator = "";
+
+    std::printf("{\"variant\": \"%s\", \"packets\": %zu, \"differences\": [", variant.name.c_str(),
+                packets);
+    for (const auto &[what, difference] : differences) {
+        std::printf("%s{\"field\": \"%s\", \"packets\": %" PRIu64 ", \"example\": \"%s\"}",
+                    separator, what.c_str(), difference.packets, difference.example.c_str());
+        separator = ", ";
+    }
+    std::printf("]}\n");
+}
+
+} // namespace
+
+void compare(const std::vector<Descriptor> &traffic, const std::vector<RxImage> &expected,
+             const std::vector<RxImage> &actual, Differences &differences) {
+    if (!same_count(expected.size(), actual.size(), "received", differences))
+        return;
+    for (size_t i = 0; i < expected.size(); i++) {
+        for (const Field &field : kFields) {
+            if (std::memcmp(&expected[i].bytes[field.offset], &actual[i].bytes[field.offset],
+                            field.size) != 0)
+                add(differences, field.name,
+                    text("%#" PRIx64 " instead of %#" PRIx64 " for descriptor %016" PRIx64
+                         " %016" PRIx64,
+                         value_of(actual[i], field), value_of(expected[i], field), traffic[i].lo,
+                         traffic[i].hi));
+        }
+        if (!actual[i].own_port)
+            add(differences, "port", "not the port's number");
+        if (!actual[i].own_pool)
+            add(differences, "pool", "not the queue's pool");
+        if (!actual[i].own_buffer)
+            add(differences, "buf_iova", "not the buffer that the device wrote to");
+    }
+}
+
+void compare(const std::vector<TxImage> &expected, const std::vector<TxImage> &actual,
+             Differences &differences) {
+    if (!same_count(expected.size(), actual.size(), "sent", differences))
+        return;
+    for (size_t i = 0; i < expected.size(); i++) {
+        if (actual[i].command != expected[i].command)
+            add(differences, "tx command",
+                text("%#" PRIx64 " instead of %#" PRIx64, actual[i].command, expected[i].command));
+        if (!actual[i].own_address)
+            add(differences, "tx address", "not that of the packet's data");
+    }
+}
+
+void check_buffers(Variant &variant, Differences &differences) {
+    std::set<uint64_t> seen;
+
+    if (variant.uses_pool)
+        for (const Op op : {Op::rx, Op::tx, Op::fwd})
+            check_leaks(variant, op, differences);
+    for (unsigned int i = 0; i < variant.device->rx_room(); i++)
+        if (!seen.insert(variant.device->rx_buffer(i)).second)
+            add(differences, "Rx ring", "a buffer that is in it twice");
+}
+
+bool check_output(const Variants &variants) {
+    const std::vector<Descriptor> traffic = make_traffic();
+    std::vector<RxImage> received;
+    std::vector<TxImage> sent;
+    bool equal = true;
+
+    for (const auto &variant : variants.present) {
+        Differences differences;
+        const auto rx_images = receive_all(*variant, traffic);
+        const auto tx_images = send_all(*variant, kSent);
+
+        if (variant->name == kStock) {
+            received = rx_images;
+            sent = tx_images;
+        }
+        compare(traffic, received, rx_images, differences);
+        compare(sent, tx_images, differences);
+        check_buffers(*variant, differences);
+        print(*variant, traffic.size(), differences);
+        equal &= differences.empty() || variant->name == "ixgbe_vector";
+    }
+    return equal;
+}
+
+} // namespace bench

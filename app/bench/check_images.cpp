@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Known packets in, what the burst functions made of them out. */
+
+#include <deque>
+#include <random>
+#include <stdexcept>
+
+#include "check.hpp"
+#include "mbuf.hpp"
+
+namespace bench {
+
+namespace {
+
+constexpr unsigned int kLargestBurst = 64;
+constexpr unsigned int kSmallestAsked = 4; // ixgbe's vector function gives nothing below
+constexpr unsigned int kTypeBits = 12;
+constexpr unsigned int kMore = 8192;
+constexpr uint16_t kShortest = 60;
+constexpr uint16_t kLongest = 1514;
+
+/** The same numbers in every run and for every variant. */
+class Random {
+public:
+    uint32_t below(uint32_t limit) { return static_cast<uint32_t>(generator_() % limit); }
+    uint32_t between(uint32_t least, uint32_t most) { return least + below(most - least + 1); }
+    uint32_t any() { return generator_(); }
+
+private:
+    std::mt19937 generator_{82576};
+};
+
+Descriptor make_packet(Random &random, uint32_t type) {
+    constexpr uint32_t optional = rx::VP | rx::UDPCS | rx::L4CS | rx::IPCS | rx::L4E | rx::IPE;
+
+    return rx::written(rx::DD | rx::EOP | (random.any() & optional),
+                       static_cast<uint16_t>(random.between(kShortest, kLongest)),
+                       static_cast<uint16_t>(random.any()), random.any(),
+                       static_cast<uint16_t>(type << rx::TYPE_SHIFT | random.below(16)));
+}
+
+RxImage take_image(const Variant &variant, const rte_mbuf *mbuf, uint64_t buffer) {
+    RxImage image{};
+    const auto clear = [&image](size_t offset, size_t size) {
+        std::memset(&image.bytes[offset], 0, size);
+    };
+
+    std::memcpy(image.bytes.data(), mbuf, image.bytes.size());
+    clear(offsetof(rte_mbuf, buf_addr), sizeof(mbuf->buf_addr));
+    clear(offsetof(rte_mbuf, buf_iova), sizeof(mbuf->buf_iova));
+    clear(offsetof(rte_mbuf, pool), sizeof(mbuf->pool));
+    clear(offsetof(rte_mbuf, port), sizeof(mbuf->port));
+    image.own_port = mbuf->port == variant.port;
+    image.own_pool = mbuf->pool == variant.pool;
+    image.own_buffer = rte_mbuf_data_iova(mbuf) == buffer;
+    return image;
+}
+
+void recycle(Variant &variant, rte_mbuf *mbuf) {
+    poison(mbuf);
+    if (variant.uses_pool)
+        rte_mempool_put(variant.pool, mbuf);
+}
+
+} // namespace
+
+std::vector<Descriptor> make_traffic() {
+    Random random;
+    std::vector<Descriptor> traffic;
+
+    for (uint32_t type = 0; type < 1u << kTypeBits; type++)
+        traffic.push_back(make_packet(random, type));
+    for (unsigned int i = 0; i < kMore; i++)
+        traffic.push_back(make_packet(random, random.below(2 * (rx::TYPE_MASK + 1))));
+    return traffic;
+}
+
+std::vector<RxImage> receive_all(Variant &variant, const std::vector<Descriptor> &traffic) {
+    Random random;
+    std::vector<RxImage> images;
+    std::deque<uint64_t> buffers; // of what the device has received, oldest first
+    rte_mbuf *packets[kLargestBurst];
+
+    for (auto packet = traffic.begin(); packet != traffic.end() || !buffers.empty();) {
+        for (uint32_t n = random.below(kLargestBurst); n > 0 && packet != traffic.end(); n--) {
+            if (variant.device->rx_room() == 0)
+                break;
+            buffers.push_back(variant.device->rx_buffer(0));
+            variant.device->receive(*packet++);
+        }
+        const auto wanted = static_cast<uint16_t>(random.between(kSmallestAsked, kLargestBurst));
+        const uint16_t count = variant.rx.burst(variant.rx.queue, packets, wanted);
+        if (count > buffers.size() || (count == 0 && !buffers.empty()))
+            throw std::runtime_error(variant.name + " receives " + std::to_string(count) + " of " +
+                                     std::to_string(buffers.size()) + " packets");
+        for (uint16_t i = 0; i < count; i++) {
+            images.push_back(take_image(variant, packets[i], buffers.front()));
+            buffers.pop_front();
+            recycle(variant, packets[i]);
+        }
+    }
+    return images;
+}
+
+std::vector<TxImage> send_all(Variant &variant, unsigned int count) {
+    Random random;
+    std::vector<TxImage> images;
+    std::deque<uint64_t> addresses;
+    rte_mbuf *packets[kLargestBurst];
+    const auto see = [&](const Descriptor &descriptor) {
+        images.push_back({.command = descriptor.hi & ~tx::RS,
+                          .own_address = descriptor.lo == addresses.front()});
+        addresses.pop_front();
+    };
+
+    while (images.size() < count) {
+        const auto wanted = static_cast<uint16_t>(random.between(1, kLargestBurst));
+        if (rte_mempool_get_bulk(variant.pool, reinterpret_cast<void **>(packets), wanted) != 0)
+            throw std::runtime_error(variant.name + ": no mbufs left");
+        for (uint16_t i = 0; i < wanted; i++) {
+            rte_pktmbuf_reset(packets[i]);
+            packets[i]->data_off = static_cast<uint16_t>(packets[i]->data_off + random.below(32));
+            packets[i]->data_len = static_cast<uint16_t>(random.between(kShortest, kLongest));
+            packets[i]->pkt_len = packets[i]->data_len;
+            addresses.push_back(rte_mbuf_data_iova(packets[i]));
+        }
+        for (uint16_t sent = 0; sent < wanted;) {
+            const uint16_t now = variant.tx.burst(variant.tx.queue, packets + sent,
+                                                  static_cast<uint16_t>(wanted - sent));
+            sent = static_cast<uint16_t>(sent + now);
+            variant.device->transmit(see);
+            if (now == 0)
+                throw std::runtime_error(variant.name + " does not send");
+        }
+        if (!variant.uses_pool)
+            rte_mempool_put_bulk(variant.pool, reinterpret_cast<void **>(packets), wanted);
+    }
+    return images;
+}
+
+} // namespace bench

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * A modelled NIC: registers, and the hardware's side of the rings that a driver has put
+ * there. Addresses on the bus are virtual addresses.
+ */
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "descriptor.hpp"
+#include "nic_model.hpp"
+
+namespace bench {
+
+/** What of a round's data is in the CPU's caches when the driver comes to it. */
+enum class Cache { warm, flushed };
+
+class Device {
+public:
+    explicit Device(const NicModel &model);
+    ~Device();
+    Device(const Device &) = delete;
+    Device &operator=(const Device &) = delete;
+
+    const NicModel &model() const { return model_; }
+    Registers &registers() { return registers_; }
+    volatile uint32_t &rx_tail() { return registers_[model_.rx.tail]; }
+    volatile uint32_t &tx_tail() { return registers_[model_.tx.tail]; }
+
+    /** Take the rings from the registers, once the driver has started the port. */
+    void open_rings();
+
+    /** Descriptors that the driver has given for reception and that are not used yet. */
+    unsigned int rx_room() { return distance(rx_head_, rx_tail(), rx_mask_); }
+
+    /**
+     * Address of a buffer given for reception.
+     * @param i  0 is the next one to be used; below rx_room().
+     */
+    uint64_t rx_buffer(unsigned int i) const { return rx_ring_[(rx_head_ + i) & rx_mask_].lo; }
+
+    /**
+     * Receive a packet into the next buffer; rx_room() must not be 0.
+     * @param written  As the 82576 has it; brought into the form of this NIC.
+     */
+    void receive(const Descriptor &written) { write_back(in_form(written)); }
+
+    /** The same for the next @p count buffers. */
+    void receive(const Descriptor &written, unsigned int count, Cache cache);
+
+    /**
+     * Send all the driver has put into the ring.
+     * @return  Number of descriptors sent.
+     */
+    unsigned int transmit(Cache cache);
+
+    /** The same, showing each descriptor first. */
+    void transmit(const std::function<void(const Descriptor &)> &see);
+
+    /** Descriptors written back for transmitted packets so far. */
+    uint64_t tx_write_backs() const { return tx_write_backs_; }
+
+    /** Let every model react to what was written to its registers. */
+    static void react_all();
+
+private:
+    static unsigned int distance(unsigned int from, unsigned int to, unsigned int mask) {
+        return (to - from) & mask;
+    }
+    volatile Descriptor *ring(const NicModel::Queue &queue, unsigned int &mask);
+    Descriptor in_form(const Descriptor &written) const;
+    void write_back(const Descriptor &written);
+    void complete(unsigned int index);
+
+    const NicModel &model_;
+    Registers registers_;
+    volatile Descriptor *rx_ring_ = nullptr;
+    volatile Descriptor *tx_ring_ = nullptr;
+    unsigned int rx_mask_ = 0;
+    unsigned int tx_mask_ = 0;
+    unsigned int rx_head_ = 0;
+    unsigned int tx_head_ = 0;
+    uint64_t tx_write_backs_ = 0;
+};
+
+} // namespace bench

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * A round: the device receives 256 packets, the driver comes for them burst by burst, the
+ * device sends what it was given. Only the driver's part is metered. 256 packets because
+ * starting and stopping a timer costs as much as several packets.
+ *
+ * A meter has start() and stop() around the driver's part of a round, and call() for each
+ * call of a burst function.
+ */
+
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <string>
+
+#include "variant.hpp"
+
+namespace bench {
+
+enum class Op { rx, tx, fwd };
+
+inline constexpr unsigned int kRoundPackets = 256;
+
+/** Length of a packet of 64 bytes without its CRC, which the hardware strips and appends. */
+inline constexpr uint16_t kPacketLength = 60;
+
+/** UDP over IPv4 with an RSS hash, both checksums right. */
+inline constexpr Descriptor kPacket =
+    rx::written(rx::DD | rx::EOP | rx::UDPCS | rx::L4CS | rx::IPCS, kPacketLength, 0, 0x12345678,
+                rx::RSS_IPV4_UDP | (rx::TYPE_IPV4 | rx::TYPE_UDP) << rx::TYPE_SHIFT);
+
+class Round {
+public:
+    Round(Variant &variant, Op op, unsigned int burst, Cache cache)
+        : variant_(variant), op_(op), burst_(burst), cache_(cache) {
+        if (op == Op::tx && !variant.uses_pool)
+            take();
+    }
+    ~Round() {
+        if (op_ == Op::tx && !variant_.uses_pool)
+            give_back();
+    }
+    Round(const Round &) = delete;
+    Round &operator=(const Round &) = delete;
+
+    template <typename Meter>
+    void run(Meter &meter) {
+        if (op_ == Op::tx)
+            prepare();
+        else
+            variant_.device->receive(kPacket, kRoundPackets, cache_);
+
+        meter.start();
+        for (unsigned int done = 0; done < kRoundPackets;) {
+            const unsigned int wanted = std::min(burst_, kRoundPackets - done);
+            rte_mbuf **packets = &packets_[done];
+            unsigned int count = wanted;
+            if (op_ != Op::tx)
+                count = call(meter, variant_.rx, packets, wanted, "receives");
+            for (unsigned int sent = 0; op_ != Op::rx && sent < count;)
+                sent += call(meter, variant_.tx, packets + sent, count - sent, "sends");
+            done += count;
+        }
+        meter.stop();
+
+        if (op_ != Op::rx)
+            variant_.device->transmit(cache_);
+        else if (variant_.uses_pool)
+            give_back();
+    }
+
+private:
+    template <typename Meter>
+    unsigned int call(Meter &meter, const Path &path, rte_mbuf **packets, unsigned int count,
+                      const char *what) {
+        const uint16_t done =
+            meter.call(path.burst, path.queue, packets, static_cast<uint16_t>(count));
+
+        if (done == 0 || done > count)
+            throw std::runtime_error(variant_.name + " " + what + " " + std::to_string(done) +
+                                     " packets of " + std::to_string(count));
+        return done;
+    }
+
+    void take() {
+        if (rte_mempool_get_bulk(variant_.pool, objects(), kRoundPackets) != 0)
+            throw std::runtime_error(variant_.name + ": no mbufs left");
+    }
+
+    void give_back() { rte_mempool_put_bulk(variant_.pool, objects(), kRoundPackets); }
+
+    /** Packets for an application to send. */
+    void prepare() {
+        if (variant_.uses_pool)
+            take();
+        for (rte_mbuf *mbuf : packets_) {
+            rte_pktmbuf_reset(mbuf);
+            mbuf->data_len = kPacketLength;
+            mbuf->pkt_len = kPacketLength;
+        }
+    }
+
+    void **objects() { return reinterpret_cast<void **>(packets_.data()); }
+
+    Variant &variant_;
+    Op op_;
+    unsigned int burst_;
+    Cache cache_;
+    std::array<rte_mbuf *, kRoundPackets> packets_{};
+};
+
+} // namespace bench

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * Counting instructions by executing them one at a time: with EFLAGS.TF set the CPU traps
+ * after every instruction (Intel SDM, volume 3, 18.3.1.4). The count is exact. The handler
+ * sees every doorbell as well: before each step the tail registers hold a value that no
+ * driver writes.
+ */
+
+#pragma once
+
+#include <cstdint>
+
+#include "device.hpp"
+#include "variant.hpp"
+
+namespace bench {
+
+struct Counts {
+    uint64_t instructions = 0;
+    uint64_t doorbells = 0;
+};
+
+/** A meter of rounds (rounds.hpp). One at a time. */
+class Stepper {
+public:
+    explicit Stepper(Variant &variant);
+    ~Stepper();
+    Stepper(const Stepper &) = delete;
+    Stepper &operator=(const Stepper &) = delete;
+
+    void start() {}
+    void stop() {}
+    uint16_t call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count);
+
+    const Counts &rx() const { return rx_; }
+    const Counts &tx() const { return tx_; }
+
+private:
+    Variant &variant_;
+    Counts rx_;
+    Counts tx_;
+};
+
+} // namespace bench

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Forwarding with the device on a core of its own, as fast as the two get on. */
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <pthread.h>
+#include <thread>
+
+#include "modes.hpp"
+
+namespace bench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Of many short windows the best one counts: on a machine that has other work, the driver
+// and the device seldom have their cores at the same time.
+constexpr auto kWindow = std::chrono::milliseconds(1);
+constexpr unsigned int kWindows = 100;
+constexpr unsigned int kBurst = 32;
+constexpr unsigned int kBurstsPerLook = 16; // at the clock
+
+void pin(int cpu) {
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+/** The device: receives into every buffer it is given, and sends what it finds. */
+void play(Device &device, const std::atomic<bool> &stop) {
+    while (!stop.load(std::memory_order_relaxed)) {
+        device.receive(kPacket, device.rx_room(), Cache::warm);
+        device.transmit(Cache::warm);
+    }
+}
+
+/** One burst, forwarded whole. */
+unsigned int forward(Variant &variant) {
+    rte_mbuf *packets[kBurst];
+    const uint16_t count = variant.rx.burst(variant.rx.queue, packets, kBurst);
+
+    for (uint16_t sent = 0; sent < count;)
+        sent = static_cast<uint16_t>(sent + variant.tx.burst(variant.tx.queue, packets + sent,
+                                                             static_cast<uint16_t>(count - sent)));
+    return count;
+}
+
+/** Packets per microsecond in one window. */
+double run_window(Variant &variant) {
+    const auto begin = Clock::now();
+    uint64_t packets = 0;
+
+    for (;;) {
+        for (unsigned int i = 0; i < kBurstsPerLook; i++)
+            packets += forward(variant);
+        const auto elapsed = Clock::now() - begin;
+        if (elapsed >= kWindow)
+            return static_cast<double>(packets) /
+                   std::chrono::duration<double, std::micro>(elapsed).count();
+    }
+}
+
+double measure(Variant &variant, int device_cpu, unsigned int windows) {
+    std::atomic<bool> stop = false;
+    std::thread device([&] {
+        pin(device_cpu);
+        play(*variant.device, stop);
+    });
+    double best = 0;
+
+    for (unsigned int i = 0; i < windows; i++)
+        best = std::max(best, run_window(variant));
+    stop = true;
+    device.join();
+    return best;
+}
+
+} // namespace
+
+void measure_two_cores(const Variants &variants, const Machine &machine,
+                       const Selection &selection) {
+    const unsigned int windows = selection.rounds != 0 ? selection.rounds : kWindows;
+
+    if (machine.device_cpu < 0)
+        return;
+    for (const auto &variant : variants.present)
+        if (variant->uses_pool) // the floor does not look whether its ring is full
+            std::printf("{\"variant\": \"%s\", \"mpps\": %.2f}\n", variant->name.c_str(),
+                        measure(*variant, machine.device_cpu, windows));
+}
+
+} // namespace bench

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file The list of variants. */
+
+#include "variant.hpp"
+
+#include <cstdio>
+#include <stdexcept>
+
+#include <rte_ethdev.h>
+#include <rte_pci.h>
+
+#include "bus.hpp"
+#include "floor.hpp"
+#include "log_capture.hpp"
+#include "port.hpp"
+#include "simd.hpp"
+
+namespace bench {
+
+namespace {
+
+constexpr const char *kStockDriver = "net_e1000_igb";
+constexpr const char *kIxgbeDriver = "net_ixgbe";
+constexpr const char *kOurDriver = "net_iommufd_igb";
+constexpr const char *kOurPool = "iommufd"; // mempool ops
+
+/** A configuration of our driver. */
+struct Ours {
+    const char *name;
+    uint16_t simd_bits;
+    /** What the Rx burst mode says if the driver has a function for this width. */
+    const char *mode;
+    uint64_t tx_offloads;
+};
+
+constexpr Ours kOurs[] = {
+    {"scalar", RTE_VECT_SIMD_DISABLED, "Scalar", 0},
+    {"scalar_fast_free", RTE_VECT_SIMD_DISABLED, "Scalar", RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE},
+    {"avx2", RTE_VECT_SIMD_256, "AVX2", 0},
+    {"avx2_fast_free", RTE_VECT_SIMD_256, "AVX2", RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE},
+    {"avx512", RTE_VECT_SIMD_512, "AVX512", 0},
+    {"avx512_fast_free", RTE_VECT_SIMD_512, "AVX512", RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE},
+};
+
+std::unique_ptr<Variant> new_variant(const char *name, const NicModel &nic, const char *ops) {
+    auto variant = std::make_unique<Variant>();
+
+    variant->name = name;
+    variant->device = std::make_unique<Device>(nic);
+    variant->pool = make_pool(name, ops);
+    return variant;
+}
+
+/** A name of its own for the next device. */
+std::string device_name(const char *prefix) {
+    static unsigned int count = 0;
+    char address[PCI_PRI_STR_SIZE];
+
+    std::snprintf(address, sizeof(address), "0000:%02x:00.0", ++count);
+    return std::string(prefix) + address;
+}
+
+std::unique_ptr<Variant> make_stock() {
+    auto variant = new_variant(kStock, nic_82576, nullptr);
+
+    variant->driver = pci_driver_file(kStockDriver).path;
+    variant->port = probe_pci(kStockDriver, *variant->device, device_name(""));
+    start_port(*variant, RTE_VECT_SIMD_256, 0);
+    return variant;
+}
+
+std::unique_ptr<Variant> make_ixgbe() {
+    const DriverFile file = pci_driver_file(kIxgbeDriver);
+
+    if (!file.found())
+        throw std::runtime_error("this DPDK has no net_ixgbe");
+    auto variant = new_variant("ixgbe_vector", nic_82599, nullptr);
+    variant->driver = file.path;
+    variant->port = probe_pci(kIxgbeDriver, *variant->device, device_name(""));
+    variant->smallest_burst = 4;          // _recv_raw_pkts_vec(): fewer are never received
+    LogCapture log("pmd.net.ixgbe.init"); // this driver has no burst mode information
+    start_port(*variant, RTE_VECT_SIMD_256, 0);
+    if (!log.contains("Vector rx enabled") || !log.contains("Vector tx enabled"))
+        throw std::runtime_error("net_ixgbe has not chosen its vector functions");
+    variant->rx.mode = "Vector";
+    variant->tx.mode = "Vector";
+    return variant;
+}
+
+std::unique_ptr<Variant> make_floor() {
+    auto variant = new_variant("floor", nic_82576, nullptr);
+
+    variant->driver = "written for this benchmark";
+    variant->port = RTE_MAX_ETHPORTS - 1; // a number no port has
+    start_floor(*variant);
+    return variant;
+}
+
+std::unique_ptr<Variant> make_ours(const Ours &ours) {
+    const DriverFile file = iommufd_driver_file(kOurDriver);
+
+    if (!file.found())
+        throw std::runtime_error("net_iommufd_igb was not loaded (--plugin)");
+    auto variant = new_variant(ours.name, nic_82576, kOurPool);
+    variant->driver = file.path;
+    variant->port = probe_iommufd(kOurDriver, *variant->device, device_name("iommufd:"));
+    start_port(*variant, ours.simd_bits, ours.tx_offloads);
+    if (variant->rx.mode.find(ours.mode) == std::string::npos)
+        throw std::runtime_error("no such function: the driver has chosen \"" + variant->rx.mode +
+                                 "\" and \"" + variant->tx.mode + "\"");
+    return variant;
+}
+
+template <typename Make>
+void add(Variants &variants, const char *name, Make make) {
+    try {
+        variants.present.push_back(make());
+    } catch (const std::runtime_error &error) {
+        variants.absent.push_back({name, error.what()});
+    }
+}
+
+} // namespace
+
+Variants make_variants() {
+    Variants variants;
+
+    variants.present.push_back(make_stock());
+    add(variants, "ixgbe_vector", make_ixgbe);
+    add(variants, "floor", make_floor);
+    for (const Ours &ours : kOurs)
+        add(variants, ours.name, [&ours] { return make_ours(ours); });
+    return variants;
+}
+
+} // namespace bench

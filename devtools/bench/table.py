@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The result for a person to read."""
+
+TITLES = {
+    "stock": "stock net_e1000_igb",
+    "ixgbe_vector": "net_ixgbe, vector",
+    "floor": "floor",
+    "scalar": "ours, scalar",
+    "scalar_fast_free": "ours, scalar, fast free",
+    "avx2": "ours, AVX2",
+    "avx2_fast_free": "ours, AVX2, fast free",
+    "avx512": "ours, AVX-512",
+    "avx512_fast_free": "ours, AVX-512, fast free",
+}
+
+
+# Why a peer's values differ though it does the same work.
+REASONS = {
+    "ixgbe_vector": "its tables are the 82599's: it does not know all RSS types, calls frames "
+                    "that are not IP Ethernet, and leaves checksum errors of UDP out for an "
+                    "erratum of that chip",
+}
+
+SAME = """\
+instr: instructions per packet, exact. wb: descriptor write-backs per packet sent.
+flushed: descriptors and payload not in the caches. Mpps: with the device on another core,
+best millisecond. same: mbufs and descriptors are as stock's, field by field.
+All send packets of one segment without Tx offloads. Stock's only Tx function would take
+chains and offloads as well, whatever is configured; that of ixgbe would not."""
+
+
+def present(result):
+    """(name, variant) of all that were measured."""
+    return [(name, variant) for name, variant in (result["peers"] | result["ours"]).items()
+            if variant is not None]
+
+
+def align(rows):
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        lines.append("  " + "   ".join(cells).rstrip())
+    lines.insert(1, "  " + "   ".join("-" * width for width in widths))
+    return lines
+
+
+def ratio(figures):
+    return f"{figures['ratio']:.3f} ({figures['ratio_min']:.3f}-{figures['ratio_max']:.3f})"
+
+
+def main_table(result):
+    rows = [("burst 32", "rx", "tx", "fwd", "fwd / stock", "instr rx/tx/fwd", "wb", "flushed fwd",
+             "/ stock", "Mpps", "same")]
+    for name, variant in present(result):
+        flushed = variant["flushed"]
+        rows.append((
+            TITLES[name], *(f"{variant[op + '_cycles']:.1f}" for op in ("rx", "tx", "fwd")),
+            ratio(variant), "/".join(f"{variant[op + '_instr']:.0f}" for op in ("rx", "tx", "fwd")),
+            f"{variant['tx_write_backs']:.3f}", f"{flushed['fwd_cycles']:.1f}",
+            f"{flushed['ratio']:.3f}", f"{variant.get('two_core_mpps', '-')}",
+            "yes" if variant["verified"] else "NO"))
+    return align(rows)
+
+
+def burst_table(result):
+    bursts = list(result["peers"]["stock"]["bursts"])
+    rows = [("forward, cycles (/ stock)", *(f"burst {burst}" for burst in bursts))]
+    for name, variant in present(result):
+        cells = [TITLES[name]]
+        for burst in bursts:
+            figures = variant["bursts"][burst]
+            cells.append(f"{figures['fwd_cycles']:.1f} ({figures['ratio']:.3f})" if figures else "-")
+        rows.append(tuple(cells))
+    return align(rows)
+
+
+def doorbell_table(result):
+    bursts = list(result["peers"]["stock"]["bursts"])
+    rows = [("doorbells per burst, rx + tx", *(f"burst {burst}" for burst in bursts))]
+    for name, variant in present(result):
+        cells = [TITLES[name]]
+        for burst in bursts:
+            figures = variant["bursts"][burst]
+            if figures is None:
+                cells.append("-")
+                continue
+            rx, tx = (figures[op + "_doorbells"] * int(burst) for op in ("rx", "tx"))
+            cells.append(f"{rx:.2f} + {tx:.2f}")
+        rows.append(tuple(cells))
+    return align(rows)
+
+
+def notes(result):
+    lines = []
+    for name, variant in present(result):
+        if variant["differences"]:
+            fields = ", ".join(f"{difference['field']} ({difference['packets']})"
+                               for difference in variant["differences"])
+            reason = REASONS.get(name, "IT DOES NOT COUNT")
+            lines.append(f"{TITLES[name]} leaves other values than stock in {fields}: {reason}.")
+    for name, reason in result["absent"].items():
+        lines.append(f"{TITLES[name]} is not there: {reason}")
+    return lines
+
+
+def offloads(result):
+    lines = []
+    for name, variant in present(result):
+        if name != "floor":
+            lines.append(f"  {TITLES[name]}: Rx {' '.join(variant['rx_offloads']) or 'none'}; "
+                         f"Tx {' '.join(variant['tx_offloads']) or 'none'}")
+    return lines
+
+
+def show(result):
+    lines = [f"TSC cycles per packet of 64 bytes, medians of {result['processes']} processes, "
+             f"{result['memory']},", f"{result['dpdk']}, {result['cpu']}", ""]
+    lines += main_table(result) + [""] + burst_table(result) + [""] + doorbell_table(result)
+    lines += ["", SAME, "", "Offloads configured:"]
+    lines += offloads(result)
+    found = notes(result)
+    return "\n".join(lines + ([""] + found if found else []))
