@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The benchmark of memory. Started by devtools/bench.sh, which sets up and builds."""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from statistics import median
+
+DESCRIPTION = """\
+Measures, in one boot of the lab's machine: how long it takes to resolve a hugepage, beside the
+bare ioctl and EAL's way through /proc/self/pagemap; MAP and resolving of 1 GiB; and testpmd
+from exec to its first frame with 512 and 1024 hugepages taken at start, beside stock. And
+natively: VA -> DMA address, beside rte_mem_virt2iova(). Medians; ratios are the result, as the
+lab's machine is emulated."""
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SIZES = (512, 1024)  # hugepages of 2 MiB
+LOOKUPS = 7  # processes
+# Memory for 1024 hugepages and what DPDK takes besides, half of it on each of two nodes.
+MACHINE = ["--nics", "1", "--peer", "--memory", "4096", "--hugepages", "1100"]
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="bench.sh memory", description=DESCRIPTION, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true",
+                        help="print one JSON object and nothing else on stdout")
+    parser.add_argument("--rounds", type=count, default=3, metavar="N",
+                        help="starts of each kind to take the median of (3)")
+    return parser.parse_args(arguments)
+
+
+def count(text):
+    number = int(text)
+    if not 1 <= number <= 100:
+        raise argparse.ArgumentTypeError("from 1 to 100")
+    return number
+
+
+def progress(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def lookups(build):
+    program = os.path.join(build, "app/bench_memory/bench_lookup")
+    runs = [json.loads(subprocess.run([program], stdout=subprocess.PIPE, check=True,
+                                      stdin=subprocess.DEVNULL, text=True).stdout)
+            for _ in range(LOOKUPS)]
+    return {key: round(median(run[key] for run in runs), 3) for key in runs[0]}
+
+
+def in_lab(build, log, rounds):
+    """The guest's lines, in order."""
+    command = [os.path.join(TREE, "devtools/lab.sh"), "run", *MACHINE, "--env",
+               f"LAB_BUILD={build}", "--", "/usr/bin/python3", "-sS",
+               os.path.join(TREE, "devtools/bench/memory_guest.py"),
+               ",".join(map(str, SIZES)), str(rounds)]
+    found = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True,
+                          stdin=subprocess.DEVNULL) as run:
+        for line in run.stdout:
+            log.write(line)
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+            if found[-1]["kind"] == "startup":
+                progress("{way}, {pages} hugepages: {seconds:.2f} s".format(**found[-1]))
+    if run.returncode != 0:
+        sys.exit(f"bench.sh: the lab ended with {run.returncode}; see {log.name}")
+    return found
+
+
+def summarize(lookup, lines):
+    resolved = next(line for line in lines if line["kind"] == "resolve")
+    times = {}
+    for line in lines:
+        if line["kind"] == "startup":
+            times.setdefault(str(line["pages"]), {}).setdefault(line["way"], []).append(
+                line["seconds"])
+    return {
+        "resolve": {key: resolved[key] for key in ("ours_us", "bare_loop_us", "pagemap_us")},
+        "startup": {pages: {f"{way}_s": round(median(values), 3) for way, values in ways.items()}
+                    for pages, ways in times.items()},
+        "map_1gib": {key: resolved[key] for key in ("per_page_ms", "arena_ms")},
+        "lookup": lookup,
+    }
+
+
+def show(result):
+    resolve, lookup = result["resolve"], result["lookup"]
+    lines = [
+        "resolving a hugepage of 2 MiB (lab)         us",
+        f"  this project                         {resolve['ours_us']:8.2f}",
+        f"  bare ioctl loop                      {resolve['bare_loop_us']:8.2f}"
+        f"   ours is {resolve['ours_us'] / resolve['bare_loop_us']:.2f}x",
+        f"  /proc/self/pagemap, as EAL           {resolve['pagemap_us']:8.2f}"
+        f"   ours is {resolve['ours_us'] / resolve['pagemap_us']:.3f}x",
+        "MAP and resolving of 1 GiB (lab)            ms",
+        f"  page by page                         {result['map_1gib']['per_page_ms']:8.1f}",
+        f"  arena                                {result['map_1gib']['arena_ms']:8.1f}",
+    ]
+    for pages, ways in result["startup"].items():
+        lines.append(f"exec to first frame, {pages} hugepages (lab)   s")
+        lines += [f"  {name:<37}{ways[key]:8.2f}   {ways[key] / ways['stock_s']:.2f}x stock"
+                  for name, key in (("stock testpmd", "stock_s"), ("this project", "ours_s"),
+                                    ("this project, arena", "arena_s"))]
+    lines += [
+        f"VA -> DMA address, {lookup['mapped_gib']} GiB mapped (native)   ns",
+        f"  this project                         {lookup['ours_ns']:8.2f}"
+        f"   {lookup['ours_ns'] / lookup['virt2iova_ns']:.2f}x rte_mem_virt2iova",
+        f"  while another thread maps            {lookup['with_mapper_ns']:8.2f}",
+        f"  rte_mem_virt2iova                    {lookup['virt2iova_ns']:8.2f}",
+        f"  the loop alone                       {lookup['loop_ns']:8.2f}",
+    ]
+    return "\n".join(lines)
+
+
+def main():
+    if sys.argv[1] == "--check":  # only whether the options make sense
+        parse(sys.argv[2:])
+        return 0
+    build, log_name, *arguments = sys.argv[1:]
+    options = parse(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
+    with open(log_name, "a", encoding="utf-8", buffering=1) as log:
+        progress("lookups")
+        lookup = lookups(build)
+        progress("the lab")
+        result = summarize(lookup, in_lab(build, log, options.rounds))
+    print(json.dumps(result) if options.json else show(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""In the lab's guest: what devtools/bench/memory.py measures there. One JSON object a line."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TREE, "tests/lab"))
+
+from labtest import lab  # noqa: E402  pylint: disable=wrong-import-position
+from labtest.peer import Peer  # noqa: E402  pylint: disable=wrong-import-position
+from labtest.process import Process  # noqa: E402  pylint: disable=wrong-import-position
+
+RESOLVE_PAGES = 512  # 1 GiB
+START_LIMIT = 90  # seconds
+IPV4 = 0x0800
+# Frames of its own as soon as the first port is up.
+TXONLY = ["--auto-start", "--forward-mode=txonly", "--total-num-mbufs=4096", "--nb-cores=1"]
+
+
+def say(**values):
+    print(json.dumps(values), flush=True)
+
+
+def resolve():
+    run = subprocess.run([os.path.join(lab.BUILD, "app/bench_memory/bench_resolve"),
+                          lab.cdev_of(lab.NICS[0]), str(RESOLVE_PAGES)],
+                         stdout=subprocess.PIPE, check=True, text=True)
+    say(kind="resolve", **json.loads(run.stdout))
+
+
+def commands(pages):
+    """testpmd's EAL arguments for so many hugepages of 2 MiB, each way."""
+    nic = lab.NICS[0]
+    memory = ["--socket-mem", f"{pages},{pages}"]  # MiB on each of two nodes
+    return {
+        "stock": ["-l", "0-1", "-a", nic, *memory],
+        "ours": lab.eal(nic, extra=memory),
+        "arena": lab.eal(f"{nic},arena={2 * pages}M", extra=["-m", "8"]),
+    }
+
+
+def time_to_first_packet(eal):
+    """Seconds from exec until the peer has the first frame."""
+    with Peer() as peer:
+        peer.drain()
+        start = time.monotonic()
+        program = Process(["dpdk-testpmd", *eal, "--", *TXONLY])
+        seen = peer.receive(1, quiet=START_LIMIT, limit=START_LIMIT, ethertype=IPV4)
+        seconds = time.monotonic() - start
+        program.send("\n")
+        program.kill()
+        lab.clean_up()
+        if not seen:
+            sys.exit(f"no frame in {START_LIMIT} s:\n{program.output}")
+        lab.hugepages_free()  # waits for the pages of the killed process
+        return seconds
+
+
+def main():
+    sizes, rounds = [int(word) for word in sys.argv[1].split(",")], int(sys.argv[2])
+    resolve()
+    for _ in range(rounds):
+        for pages in sizes:
+            for way, eal in commands(pages).items():
+                say(kind="startup", pages=pages, way=way, seconds=time_to_first_packet(eal))
+
+
+main()
