@@ -9,6 +9,7 @@ and not a timing: what exceeds it has become longer.
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -92,11 +93,36 @@ def check_output(tap, absent):
     tap.result("ol_flags" in seen, title, seen)
 
 
+def vector_instructions(prefix):
+    """{function: instructions that use a vector register} of the driver's functions that begin
+    with prefix. The program objdump is binutils'."""
+    text = subprocess.run(["objdump", "-dC", "--no-show-raw-insn", os.path.join(BUILD, PLUGINS[1])],
+                          stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = {}
+    for name, body in re.findall(r"^[0-9a-f]+ <igb::(\w+)\(.*>:\n((?:.+\n)+)", text, re.M):
+        if name.startswith(prefix):
+            found[name] = len(re.findall(r"%[xyz]mm\d", body))
+    return found
+
+
+def check_scalar(tap):
+    if os.uname().machine != "x86_64":
+        tap.result(True, "scalar code uses no vector register", skip="this is not x86")
+        return
+    scalar = {name: count for way in ("rx", "tx")
+              for name, count in vector_instructions(f"{way}_burst_scalar").items()}
+    tap.result(scalar == {"rx_burst_scalar": 0, "tx_burst_scalar": 0},
+               "scalar code uses no vector register", [f"used: {scalar}"])
+    vector = vector_instructions("rx_burst_avx2")
+    tap.result(sum(vector.values()) > 0, "negative control: AVX2 code does", [f"used: {vector}"])
+
+
 def main():
     tap = Tap()
     absent = {line["absent"]: line["reason"] for line in bench("list") if "absent" in line}
     check_budgets(tap, absent)
     check_output(tap, absent)
+    check_scalar(tap)
     print(f"1..{tap.points}")
 
 
