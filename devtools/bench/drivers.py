@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The benchmark of stock drivers. Started by devtools/bench.sh, which sets up and builds."""
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
+
+import command
 
 DESCRIPTION = """\
 Forwards packets with dpdk-testpmd between two emulated NICs of each kind in the lab, with
@@ -14,8 +15,6 @@ DPDK's own driver: under dpdk-iommufd-run as uid 1000 (ours), and the stock way 
 in turns. Then migratepages moves testpmd's memory to the other NUMA node, and it is
 measured again. An emulated NIC's speed counts only as a ratio within one run."""
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-LAB = os.path.join(os.path.dirname(HERE), "lab.sh")
 # PMD -> options of the lab that give two of its NICs.
 PAIRS = {
     "net_e1000_igb": ["--nics", "2"],
@@ -29,65 +28,50 @@ SECONDS_PER_ROUND = 100  # of both ways, at most
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(
-        prog="bench.sh drivers", description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.add_argument("--json", action="store_true",
-                        help="print the result as one JSON object and nothing else")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N",
+    parser = command.parser("drivers", DESCRIPTION)
+    parser.add_argument("--rounds", type=command.up_to(100), default=3, metavar="N",
                         help="rounds of both ways for each driver [3]")
     parser.add_argument("--driver", action="append", choices=list(PAIRS), metavar="PMD",
                         help="only this one: " + ", ".join(PAIRS))
-    options = parser.parse_args(arguments)
-    if options.rounds < 1:
-        parser.error("--rounds must be at least 1")
-    return options
+    return parser.parse_args(arguments)
 
 
-def measure(name, build, rounds, log):
+def measure_driver(name, build, rounds, log):
     with tempfile.TemporaryDirectory() as folder:
         limit = 30 + SECONDS_PER_ROUND * rounds
         run = subprocess.run(
-            [LAB, "run", *PAIRS[name], "--share", folder, "--timeout", str(limit), "--",
-             "/usr/bin/python3", "-sS", os.path.join(HERE, "drivers_guest.py"), build, str(rounds)],
+            [command.LAB, "run", *PAIRS[name], "--share", folder, "--timeout", str(limit), "--",
+             "/usr/bin/python3", "-sS", os.path.join(command.BENCH, "drivers_guest.py"), build,
+             str(rounds)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             check=False)
         print(f"--- {name}\n{run.stdout}", file=log, flush=True)
         if run.returncode != 0:
-            sys.exit(f"bench.sh: {name}: the lab ended with status {run.returncode}; see "
-                     f"{log.name}\n" + "\n".join(run.stdout.splitlines()[-15:]))
+            command.lab_failed(run.returncode, log, run.stdout.splitlines(keepends=True)[-15:])
         with open(os.path.join(folder, "result.json"), encoding="utf-8") as file:
             return json.load(file)
 
 
-def as_table(results):
+def measure(build, log, options):
+    results = {}
+    for name in options.driver or PAIRS:
+        command.progress(f"bench.sh: {name}")
+        results[name] = measure_driver(name, build, options.rounds, log)
+    return results
+
+
+def show(results):
     title = ["driver", "ours", "stock", "ratio", "ours after", "stock after", "pagemap opens"]
     lines = [title] + [
         [name] + [f"{result[figure]:.3f}" for figure in FIGURES[:2]] + [f"{result['ratio']:.2f}"] +
         [f"{result[figure]:.3f}" for figure in FIGURES[2:]] + [str(result["pagemap_opens"])]
         for name, result in results.items()]
     widths = [max(len(line[column]) for line in lines) for column in range(len(title))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-                     for line in lines)
-
-
-def main():
-    if sys.argv[1] == "--check":
-        parse(sys.argv[2:])
-        return
-    build, log, *arguments = sys.argv[1:]
-    options = parse(arguments)
-    results = {}
-    with open(log, "a", encoding="utf-8") as file:
-        for name in options.driver or PAIRS:
-            print(f"bench.sh: {name}", file=sys.stderr)
-            results[name] = measure(name, build, options.rounds, file)
-    if options.json:
-        print(json.dumps(results))
-    else:
-        print("Mpps of testpmd io between two emulated NICs, before and after migratepages; "
-              f"medians of {options.rounds}\n\n" + as_table(results))
+    table = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+                      for line in lines)
+    return ("Mpps of testpmd io between two emulated NICs, before and after migratepages; medians "
+            "of the rounds\n\n" + table)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.run(parse, measure, show))

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The benchmark of the hot path. Started by devtools/bench.sh, which sets up and builds."""
 
-import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 
+import command
 import plot
 import table
 from hugepages import Hugepages
@@ -46,64 +45,40 @@ class Bench:
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(
-        prog="bench.sh hotpath", description=DESCRIPTION, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true",
-                        help="print one JSON object and nothing else on stdout")
-    parser.add_argument("--processes", type=count, default=10, metavar="N",
+    parser = command.parser("hotpath", DESCRIPTION)
+    parser.add_argument("--processes", type=command.up_to(1000), default=10, metavar="N",
                         help="fresh processes to take the median of (10)")
     parser.add_argument("--plot", metavar="FILE",
                         help="where the plot goes (bench/hotpath.svg in the build folder)")
     return parser.parse_args(arguments)
 
 
-def count(text):
-    number = int(text)
-    if not 1 <= number <= 1000:
-        raise argparse.ArgumentTypeError("from 1 to 1000")
-    return number
-
-
-def progress(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def measure(bench, processes):
+def measure_all(bench, processes):
     with Hugepages(HUGEPAGES) as pages:
         for problem in pages.problems:
-            progress(f"bench.sh: {problem}")
+            command.progress(f"bench.sh: {problem}")
         listed = bench.run("list")
-        progress("comparing the output with stock's")
+        command.progress("comparing the output with stock's")
         checked = bench.run("check", allowed=(0, 1))
-        progress("counting instructions")
+        command.progress("counting instructions")
         counted = bench.run("instructions")
         timed = []
         for number in range(1, processes + 1):
-            progress(f"measuring cycles: process {number} of {processes}")
+            command.progress(f"measuring cycles: process {number} of {processes}")
             timed.append(bench.run("cycles"))
-        progress("two cores")
+        command.progress("two cores")
         two_core = [bench.run("two-core") for _ in range(TWO_CORE_PROCESSES)]
     return summarize(listed, checked, counted, timed, two_core)
 
 
-def main():
-    if sys.argv[1] == "--check":  # only whether the options make sense
-        parse(sys.argv[2:])
-        return 0
-    build, log_name, *arguments = sys.argv[1:]
-    options = parse(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    with open(log_name, "a", encoding="utf-8", buffering=1) as log:
-        result = measure(Bench(build, log), options.processes)
+def measure(build, log, options):
+    result = measure_all(Bench(build, log), options.processes)
     svg = os.path.abspath(options.plot or os.path.join(build, "bench/hotpath.svg"))
     os.makedirs(os.path.dirname(svg), exist_ok=True)
     plot.draw(result, svg)
-    print(json.dumps(result) if options.json else table.show(result))
-    print(f"plot: {svg}", file=sys.stderr if options.json else sys.stdout)
-    return 0
+    command.progress(f"plot: {svg}")
+    return result
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(parse, measure, table.show))

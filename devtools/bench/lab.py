@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The end-to-end benchmark in the lab. Started by devtools/bench.sh, which sets up and builds."""
 
-import argparse
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 from statistics import median
+
+import command
 
 DESCRIPTION = """\
 Forwards packets with dpdk-testpmd between two emulated 82576 NICs in a virtual machine, with
@@ -28,24 +28,14 @@ GRACE = 3  # times the estimate before the machine is given up
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(
-        prog="bench.sh lab", description=DESCRIPTION, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=f"On two idle cores it takes about {minutes(plan_of('', 3, False)):.0f} minutes, "
-               f"with --quick about {minutes(plan_of('', 3, True)):.0f}.")
-    parser.add_argument("--json", action="store_true",
-                        help="print one JSON object and nothing else on stdout")
+    parser = command.parser(
+        "lab", DESCRIPTION,
+        f"On two idle cores it takes about {minutes(plan_of('', 3, False)):.0f} minutes, "
+        f"with --quick about {minutes(plan_of('', 3, True)):.0f}.")
     parser.add_argument("--quick", action="store_true", help="sizes 64 and 1518, one queue")
-    parser.add_argument("--rounds", type=count, default=3, metavar="N",
+    parser.add_argument("--rounds", type=command.up_to(20), default=3, metavar="N",
                         help="measure everything N times and take medians (3)")
     return parser.parse_args(arguments)
-
-
-def count(text):
-    number = int(text)
-    if not 1 <= number <= 20:
-        raise argparse.ArgumentTypeError("from 1 to 20")
-    return number
 
 
 def plan_of(build, rounds, quick):
@@ -79,13 +69,11 @@ def cpu_seconds(ancestor):
 
 def run(plan, log):
     """The guest's result, with the machine's CPU time at each point."""
-    lab = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lab.sh")
-    guest = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab_guest.py")
     with tempfile.TemporaryDirectory() as folder:
-        command = [lab, "run", "--nics", "2", "--peer", "--share", folder,
-                   "--timeout", str(int(GRACE * 60 * minutes(plan))), "--",
-                   "/usr/bin/python3", "-sS", guest, json.dumps(plan)]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        words = [command.LAB, "run", "--nics", "2", "--peer", "--share", folder,
+                 "--timeout", str(int(GRACE * 60 * minutes(plan))), "--", "/usr/bin/python3", "-sS",
+                 os.path.join(command.BENCH, "lab_guest.py"), json.dumps(plan)]
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True) as lab_run:
             last, marks = [], []
             for line in lab_run.stdout:
@@ -97,8 +85,7 @@ def run(plan, log):
                 if line.startswith("round"):
                     print(line, end="", file=sys.stderr, flush=True)
         if lab_run.returncode != 0:
-            sys.exit(f"bench.sh: the lab ended with {lab_run.returncode}; see {log.name}\n"
-                     + "".join(last))
+            command.lab_failed(lab_run.returncode, log, last)
         with open(os.path.join(folder, "result.json"), encoding="utf-8") as file:
             result = json.load(file)
     for point, begin, end in zip(result["points"], marks[0::2], marks[1::2], strict=True):
@@ -168,19 +155,9 @@ def show(summary):
     return "\n".join(lines)
 
 
-def main():
-    if sys.argv[1] == "--check":  # only whether the options make sense
-        parse(sys.argv[2:])
-        return 0
-    build, log_name, *arguments = sys.argv[1:]
-    options = parse(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    with open(log_name, "a", encoding="utf-8", buffering=1) as log:
-        summary = summarize(run(plan_of(build, options.rounds, options.quick), log))
-    print(json.dumps(summary) if options.json else show(summary))
-    return 0
+def measure(build, log, options):
+    return summarize(run(plan_of(build, options.rounds, options.quick), log))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(parse, measure, show))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The benchmark of memory. Started by devtools/bench.sh, which sets up and builds."""
 
-import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 from statistics import median
+
+import command
 
 DESCRIPTION = """\
 Measures, in one boot of the lab's machine: how long it takes to resolve a hugepage, beside the
@@ -16,7 +16,6 @@ from exec to its first frame with 512 and 1024 hugepages taken at start, beside 
 natively: VA -> DMA address, beside rte_mem_virt2iova(). Medians; ratios are the result, as the
 lab's machine is emulated."""
 
-TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SIZES = (512, 1024)  # hugepages of 2 MiB
 LOOKUPS = 7  # processes
 # Memory for 1024 hugepages and what DPDK takes besides, half of it on each of two nodes.
@@ -24,25 +23,10 @@ MACHINE = ["--nics", "1", "--peer", "--memory", "4096", "--hugepages", "1100"]
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(
-        prog="bench.sh memory", description=DESCRIPTION, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true",
-                        help="print one JSON object and nothing else on stdout")
-    parser.add_argument("--rounds", type=count, default=3, metavar="N",
+    parser = command.parser("memory", DESCRIPTION)
+    parser.add_argument("--rounds", type=command.up_to(100), default=3, metavar="N",
                         help="starts of each kind to take the median of (3)")
     return parser.parse_args(arguments)
-
-
-def count(text):
-    number = int(text)
-    if not 1 <= number <= 100:
-        raise argparse.ArgumentTypeError("from 1 to 100")
-    return number
-
-
-def progress(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 def lookups(build):
@@ -55,12 +39,11 @@ def lookups(build):
 
 def in_lab(build, log, rounds):
     """The guest's lines, in order."""
-    command = [os.path.join(TREE, "devtools/lab.sh"), "run", *MACHINE, "--env",
-               f"LAB_BUILD={build}", "--", "/usr/bin/python3", "-sS",
-               os.path.join(TREE, "devtools/bench/memory_guest.py"),
-               ",".join(map(str, SIZES)), str(rounds)]
+    words = [command.LAB, "run", *MACHINE, "--env", f"LAB_BUILD={build}", "--",
+             "/usr/bin/python3", "-sS", os.path.join(command.BENCH, "memory_guest.py"),
+             ",".join(map(str, SIZES)), str(rounds)]
     found = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True,
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True,
                           stdin=subprocess.DEVNULL) as run:
         for line in run.stdout:
             log.write(line)
@@ -69,9 +52,9 @@ def in_lab(build, log, rounds):
             except ValueError:
                 continue
             if found[-1]["kind"] == "startup":
-                progress("{way}, {pages} hugepages: {seconds:.2f} s".format(**found[-1]))
+                command.progress("{way}, {pages} hugepages: {seconds:.2f} s".format(**found[-1]))
     if run.returncode != 0:
-        sys.exit(f"bench.sh: the lab ended with {run.returncode}; see {log.name}")
+        command.lab_failed(run.returncode, log)
     return found
 
 
@@ -120,22 +103,12 @@ def show(result):
     return "\n".join(lines)
 
 
-def main():
-    if sys.argv[1] == "--check":  # only whether the options make sense
-        parse(sys.argv[2:])
-        return 0
-    build, log_name, *arguments = sys.argv[1:]
-    options = parse(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))
-    with open(log_name, "a", encoding="utf-8", buffering=1) as log:
-        progress("lookups")
-        lookup = lookups(build)
-        progress("the lab")
-        result = summarize(lookup, in_lab(build, log, options.rounds))
-    print(json.dumps(result) if options.json else show(result))
-    return 0
+def measure(build, log, options):
+    command.progress("lookups")
+    lookup = lookups(build)
+    command.progress("the lab")
+    return summarize(lookup, in_lab(build, log, options.rounds))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(parse, measure, show))
