@@ -30,7 +30,7 @@ PLUGINS = ["bus/iommufd/librte_bus_iommufd.so", "mempool/iommufd/librte_mempool_
            "drivers/net/iommufd_igb/librte_net_iommufd_igb.so"]
 # Few mbufs: what is allocated has to fit on either NUMA node after the migration.
 TESTPMD_OPTIONS = ["--", "-i", "--forward-mode=io", "--portmask=0x3", "--total-num-mbufs=16384"]
-SETTLE, MEASURE, MEASURE_MOVED = 2, 4, 3  # seconds
+SETTLE, MEASURE, MEASURE_MOVED = 3, 4, 4  # seconds
 TRACING = "/sys/kernel/tracing"
 
 
