@@ -5,6 +5,10 @@ Files that ask for the same machine share one: each takes seconds to boot. If a 
 fails by itself (its kernel stands still or panics: the lab's status 125), its console is
 shown and the file that was running gets a second machine, once: a test that brings the
 kernel down does so again.
+
+A lab file in which a test fails runs once more too, and counts then: under emulation on a busy
+machine any wait can be too short. What failed stays on the screen, and the report names it again at
+the end. Where more than SECOND_RUNS files fail it is not chance, and they count as they are.
 """
 
 import collections
@@ -24,6 +28,7 @@ BOOT_TIME = 130  # seconds; the lab's own limit is below it
 USERLAND_TIME = 900  # seconds until another suite's user space is there, the first time
 SLACK = 100  # seconds beyond its own limit until a file in the guest is given up
 KEPT_OUTPUT = 60  # lines
+SECOND_RUNS = 2  # files
 LAB_FAILED = 125  # status of devtools/lab.sh
 
 
@@ -33,6 +38,7 @@ class TestFile:
         self.name = os.path.relpath(path, os.path.join(TREE, "tests"))
         self.place, self.options, self.timeout = tap.header(path)
         self.lost_before = False
+        self.failed_before = False
 
 
 class TapTests:
@@ -44,6 +50,7 @@ class TapTests:
         self.wanted = wanted
         self.report = report
         self.files, self.broken = [], []
+        self.second_runs = SECOND_RUNS
         pattern = os.path.join(TREE, "tests", folder, "test_*")
         for path in sorted(glob.glob(pattern + ".py") + glob.glob(pattern + ".sh")):
             try:
@@ -91,13 +98,14 @@ class TapTests:
             taps.end(run.status, run.describe())
 
     def _run_in_vm(self, options, files):
-        """Returns the files that need another machine: one before them left this one unfit."""
+        """Returns the files that need another machine: they failed here, or one before them left
+        this one unfit."""
         self.report.section(f"lab {' '.join(options)}")
         command = [os.path.join(TREE, "devtools/lab.sh"), "run", *options,
                    "--env", f"LAB_BUILD={self.build}", "--", "/usr/bin/python3", "-sS", GUEST_RUNNER]
         command += [f"{file.timeout}:{file.path}" for file in files]
         waiting = {file.path: tap.TapFile(file.name, self.wanted, self.report) for file in files}
-        said, begun = [], set()
+        said, begun, failed = [], set(), []
         limit = BOOT_TIME + (USERLAND_TIME if "--userland" in options else 0)
         with stream(command, timeout=limit, cwd=TREE) as run:
             for line in run.lines():
@@ -115,8 +123,11 @@ class TapTests:
                     file.line(event["line"], event["seconds"])
                 elif "status" in event:
                     file.end(event["status"], event["description"])
+                    if file.failures():
+                        failed.append((event["file"], file))
                     del waiting[event["file"]]
         again = [file for file in files if begun and file.path not in begun]
+        again += self._second_runs(files, failed)
         lost = [file for file in files
                 if file.path in waiting and (file.path in begun or not begun)]
         for file in lost:
@@ -132,4 +143,19 @@ class TapTests:
         if not lost and run.status != 0:
             self.report.result(FAILED, f"lab {' '.join(options)}", reason=f"it {run.describe()}",
                                output=said[-KEPT_OUTPUT:])
+        return again
+
+    def _second_runs(self, files, failed):
+        """Those of the files that failed which may run once more."""
+        again = []
+        for path, taps in failed:
+            file = next(file for file in files if file.path == path)
+            if file.failed_before or self.second_runs == 0:
+                continue
+            file.failed_before = True
+            self.second_runs -= 1
+            self.report.say(f"     {file.name} runs once more")
+            self.report.failed_before(taps.failures())
+            taps.withdraw()
+            again.append(file)
         return again

@@ -27,6 +27,7 @@ class Report:
         self.log = log
         self.counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
         self.failures = []
+        self.failed_once = []
         self.begin = time.monotonic()
 
     def note(self, text):
@@ -60,12 +61,20 @@ class Report:
         if outcome == FAILED:
             self.failures.remove(name)
 
+    def failed_before(self, names):
+        """Tests that have failed and run once more; how they end then counts."""
+        self.failed_once += names
+
     def finish(self):
         """Returns the exit status. Its last line is what scripts read."""
         passed, failed, skipped = (self.counts[key] for key in (PASSED, FAILED, SKIPPED))
         if self.failures:
             self.section("failed:")
             for name in self.failures:
+                self.say(f"     {name}")
+        if self.failed_once:
+            self.section("failed at the first run, and ran once more:")
+            for name in self.failed_once:
                 self.say(f"     {name}")
         if not passed and not failed:
             self.say("no test was run")

@@ -94,7 +94,7 @@ class TapFile:
             problem = "it printed no plan"
         elif self.points != self.plan:
             problem = f"it planned {self.plan} tests and reported {self.points}"
-        elif status != 0 and not self._has_failed():
+        elif status != 0 and not self.failures():
             problem = "every test passed"
         if problem:
             self._result(FAILED, self.name, reason=f"{problem}, and {description}",
@@ -113,5 +113,5 @@ class TapFile:
         self.report.result(outcome, name, *rest, **named)
         self.counted.append((outcome, name))
 
-    def _has_failed(self):
-        return any(outcome == FAILED for outcome, _ in self.counted)
+    def failures(self):
+        return [name for outcome, name in self.counted if outcome == FAILED]
