@@ -156,7 +156,7 @@ std::string Grants::make_runtime_folder(const User &user, std::string *path) {
     // Only root may write here, so nobody else can have put anything in its place.
     if ((mkdir(record.c_str(), 0700) < 0 && errno != EEXIST) ||
         chown(record.c_str(), user.uid, user.gid) < 0) {
-        const std::string problem = failed("creating", record);
+        std::string problem = failed("creating", record);
         (void)close(lock);
         return problem;
     }

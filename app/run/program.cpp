@@ -41,7 +41,9 @@ std::string interpreter(const std::string &image) {
             continue;
         if (segment.p_offset > image.size() || segment.p_filesz > image.size() - segment.p_offset)
             return {};
-        return std::string(image.data() + segment.p_offset, segment.p_filesz).c_str();
+        std::string interpreter(image.data() + segment.p_offset, segment.p_filesz);
+        interpreter.resize(std::strlen(interpreter.c_str())); // it ends with a zero
+        return interpreter;
     }
     return {};
 }
@@ -81,7 +83,7 @@ std::string find_program(const std::string &command) {
     while (true) {
         const auto colon = rest.find(':');
         const std::string folder(rest.substr(0, colon));
-        const std::string candidate = (folder.empty() ? "." : folder) + "/" + command;
+        std::string candidate = (folder.empty() ? "." : folder) + "/" + command;
         if (is_executable(candidate))
             return candidate;
         if (colon == std::string_view::npos)

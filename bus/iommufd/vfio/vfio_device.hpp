@@ -59,7 +59,7 @@ public:
     Result<void> read_config(void *buf, std::size_t length, std::uint64_t offset) const;
     Result<void> write_config(const void *buf, std::size_t length, std::uint64_t offset);
     Result<void> set_bus_master(bool on);
-    Result<void> reset() const;
+    [[nodiscard]] Result<void> reset() const;
 
 private:
     Result<void> find_config_region();

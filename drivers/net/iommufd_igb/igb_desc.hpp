@@ -50,7 +50,7 @@ struct TxDesc {
 static_assert(sizeof(TxDesc) == kDescSize);
 static_assert(offsetof(TxDesc, command) == 8);
 
-/** Bits of the write-back status and error word, low half of RxDesc::hi (SDM 5.3.4.9). */
+/** Bits of the write-back status and error word, low half of RxDesc::hi (SDM p. 114, 5.3.4.9). */
 namespace rx_status {
 inline constexpr uint32_t DD = 1u << 0;
 inline constexpr uint32_t EOP = 1u << 1;

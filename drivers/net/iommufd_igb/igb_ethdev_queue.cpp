@@ -43,7 +43,7 @@ Queue *create(const rte_eth_dev *dev, const char *kind, uint16_t id, uint16_t nb
               unsigned int socket) {
     char name[RTE_MEMZONE_NAMESIZE];
 
-    std::snprintf(name, sizeof(name), "igb_%s_%u_%u", kind, dev->data->port_id, id);
+    (void)std::snprintf(name, sizeof(name), "igb_%s_%u_%u", kind, dev->data->port_id, id);
     auto *queue = static_cast<Queue *>(
         rte_zmalloc_socket(name, sizeof(Queue), RTE_CACHE_LINE_SIZE, static_cast<int>(socket)));
     if (queue == nullptr)

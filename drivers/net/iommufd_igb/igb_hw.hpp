@@ -43,7 +43,7 @@ struct [[nodiscard]] Status {
     int error = 0;
     const char *step = "";
 
-    constexpr bool ok() const { return error == 0; }
+    [[nodiscard]] constexpr bool ok() const { return error == 0; }
 };
 
 struct Link {
@@ -130,7 +130,7 @@ public:
     Status reset();
 
     /** Whether the last reset() saw EECD.AUTO_RD. QEMU's igb never sets it. */
-    bool auto_read_done() const { return auto_read_done_; }
+    [[nodiscard]] bool auto_read_done() const { return auto_read_done_; }
 
     /** Mask every interrupt and drop those pending. */
     void mask_interrupts();

@@ -28,7 +28,7 @@ public:
     SwFwLock(const SwFwLock &) = delete;
     SwFwLock &operator=(const SwFwLock &) = delete;
 
-    const Status &status() const { return status_; }
+    [[nodiscard]] const Status &status() const { return status_; }
 
 private:
     Hw &hw_;

@@ -84,7 +84,7 @@ template <typename Variants, typename Burst>
 int name_of(const Variants &variants, Burst burst, rte_eth_burst_mode *mode) {
     for (const auto &variant : variants) {
         if (variant.burst == burst) {
-            std::snprintf(mode->info, sizeof(mode->info), "%s", variant.name);
+            (void)std::snprintf(mode->info, sizeof(mode->info), "%s", variant.name);
             return 0;
         }
     }
