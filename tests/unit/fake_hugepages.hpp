@@ -33,7 +33,13 @@ public:
             all.push_back(page);
         return all;
     }
-    std::uint64_t free_pages(std::uint64_t page, int /*node*/) override { return pools[page]; }
+    // What an arena has faulted in is free again when its file is closed.
+    std::uint64_t free_pages(std::uint64_t page, int /*node*/) override {
+        const std::lock_guard lock(mutex_);
+        if (kernel_.hugepage_files() == 0)
+            populated.clear();
+        return pools[page] - std::min(pools[page], populated.size() * page_2m / page);
+    }
     int open(std::uint64_t page) override {
         const int ret = kernel_.enter("open");
         return ret < 0 ? ret : kernel_.add_hugepage_file(page);

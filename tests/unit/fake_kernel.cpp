@@ -99,6 +99,11 @@ int FakeKernel::truncate_hugepage_file(int fd, std::uint64_t length) {
     return 0;
 }
 
+long FakeKernel::hugepage_files() const {
+    return std::count_if(fds_.begin(), fds_.end(),
+                         [](const auto &entry) { return entry.second.hugepage != 0; });
+}
+
 long FakeKernel::count(const std::string &name) const {
     return std::count(calls.begin(), calls.end(), name);
 }

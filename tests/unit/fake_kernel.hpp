@@ -111,6 +111,7 @@ public:
     static constexpr std::uint64_t hugepages_start = 0x300000000000;
     int add_hugepage_file(std::uint64_t page);
     int truncate_hugepage_file(int fd, std::uint64_t length);
+    [[nodiscard]] long hugepage_files() const; // open
 
     // --- what happened --------------------------------------------------------------------
     std::vector<std::string> calls; // names, in order; failed ones too

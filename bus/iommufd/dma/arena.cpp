@@ -89,6 +89,7 @@ Result<std::unique_ptr<Arena>> Arena::create(Kernel &kernel, Hugepages &hugepage
         failed = arena->take(length, page, request.node, request.threads);
         if (failed)
             return arena;
+        arena.reset(); // what it had taken is free again, and is told as such
         const int code = failed.error().code;
         if (failed.error().remedy.empty() && (code == ENOMEM || code == EFAULT))
             failed.error().remedy = pool_remedy(hugepages, request);
