@@ -15,8 +15,31 @@ from labtest.testpmd import Testpmd
 
 TX_SOURCES = os.path.join(lab.BUILD, "tests/lab/tx_sources")
 ARENA = 64 << 20
+BUFFERS = 4096 * 2048  # bytes at least of each of testpmd's pools
+LINES = 200  # at most, of an answer of /iommufd/areas
 FRAMES = 40  # of each kind of mbuf
 ROUNDS = 1  # of migration, at least, under traffic
+
+
+def check_areas(pid, totals):
+    """/iommufd/areas against the process's own pages and the totals; what /iommufd/arenas says."""
+    with telemetry.Telemetry() as connection:
+        areas, arenas = telemetry.areas(connection), telemetry.arenas(connection)
+        tap.equal(telemetry.areas(connection), areas, "areas, asked again")
+        second = connection.ask("/iommufd/areas,1")
+        tap.equal(len(second), min(len(areas) - 1, LINES), "lines from the second area on")
+        tap.equal(connection.ask(f"/iommufd/areas,{len(areas)}"), [], "lines beyond the last area")
+    for va, length in ((area.va, area.bytes) for area in areas):
+        tap.check(None not in memory.physical(pid, va, length), f"no page is there: {va:#x}")
+    tap.equal(len(areas), totals["areas"], "areas")
+    tap.equal(sum(area.bytes for area in areas), memory.pinned(pid), "bytes of areas, by VmPin")
+    tap.equal(sum(area.queues > 0 for area in areas), totals["held_areas"], "areas with queues")
+    reached = {page for area in areas
+               for page in range(area.va, area.va + area.bytes, memory.HUGEPAGE)}
+    tap.equal(set(memory.hugepages_of(pid)) - reached, set(), "hugepages in no area")
+    tap.equal([(area.va, area.bytes) for area in areas if area.arena],
+              [(each["va"], each["bytes"]) for each in arenas], "areas that are arenas")
+    return arenas
 
 
 def forwards(*eal, options=(), arguments="", compaction=False):
@@ -34,6 +57,7 @@ def forwards(*eal, options=(), arguments="", compaction=False):
         program.command("stop")
         totals = telemetry.memory()
         tap.equal(totals["bytes_pinned"], memory.pinned(program.pid), "bytes pinned, by VmPin")
+        totals["arenas"] = check_areas(program.pid, totals)
         tap.equal(program.quit(), 0, "exit status")
         lab.clean_up()
         return totals
@@ -42,6 +66,7 @@ def forwards(*eal, options=(), arguments="", compaction=False):
 @tap.test("hugepages of EAL as it needs them, in hugetlbfs")
 def dynamic():
     totals = forwards(compaction=True)
+    tap.equal(totals["arenas"], [], "arenas")
     tap.check(totals["pages_2m"] == totals["areas"] > 4, f"one area a page: {totals}")
     tap.equal(totals["map_calls"], totals["areas"], "IOMMU_IOAS_MAP calls")
     tap.check(totals["get_pa_calls"] == totals["pages_2m"], f"one GET_PA a page: {totals}")
@@ -119,6 +144,10 @@ def arena():
     tap.check(totals["longest_run"] >= memory.HUGEPAGE, f"{totals}")
     tap.equal(totals["held_areas"], 1, "areas that receive queues hold: the arena")
     tap.check(totals["bytes_pinned"] >= ARENA, f"{totals}")
+    [told] = totals["arenas"]
+    tap.equal((told["bytes"], told["page"], told["pieces"]), (ARENA, memory.HUGEPAGE, 2),
+              "bytes, page size and pools of the arena")
+    tap.check(0 < told["free"] < ARENA - 2 * BUFFERS, f"{told}")
 
 
 @tap.test("an arena that is larger than the hugepage pool is refused, with what is missing")

@@ -2,7 +2,9 @@
 """DPDK's telemetry socket, as usertools/dpdk-telemetry.py talks to it."""
 
 import contextlib
+import dataclasses
 import json
+import re
 import socket
 import time
 
@@ -43,3 +45,36 @@ def memory():
     """/iommufd/memory of the running process."""
     with Telemetry() as connection:
         return connection.ask("/iommufd/memory")
+
+
+@dataclasses.dataclass(frozen=True)
+class Area:
+    """A line of /iommufd/areas."""
+    va: int
+    bytes: int
+    page: int
+    queues: int
+    arena: bool
+    freed: bool
+
+
+def _area(line):
+    found = re.fullmatch(r"va=0x([0-9a-f]+) bytes=(\d+) page=(\d+) queues=(\d+)( arena)?( freed)?",
+                         line)
+    return Area(int(found[1], 16), *map(int, found.groups()[1:4]), bool(found[5]), bool(found[6]))
+
+
+def areas(connection):
+    """All areas, asked for piece by piece, as an answer has only so many lines."""
+    lines = []
+    while True:
+        more = connection.ask(f"/iommufd/areas,{len(lines)}")
+        if not more:
+            return [_area(line) for line in lines]
+        lines += more
+
+
+def arenas(connection):
+    """/iommufd/arenas: a dictionary of numbers for each."""
+    return [{name: int(value, 0) for name, value in re.findall(r"(\w+)=(\S+)", line)}
+            for line in connection.ask("/iommufd/arenas")]
