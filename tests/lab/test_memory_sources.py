@@ -5,19 +5,18 @@
 compared, under a storm of page migration; and what cannot be used is refused with the reason."""
 
 import contextlib
-import os
+import errno
 
 from labtest import lab, memory, tap, telemetry, traffic
 from labtest.peer import Peer
-from labtest.process import Process
+from labtest.sources import TxSources
 from labtest.storm import Storm
 from labtest.testpmd import Testpmd
 
-TX_SOURCES = os.path.join(lab.BUILD, "tests/lab/tx_sources")
 ARENA = 64 << 20
 BUFFERS = 4096 * 2048  # bytes at least of each of testpmd's pools
 LINES = 200  # at most, of an answer of /iommufd/areas
-FRAMES = 40  # of each kind of mbuf
+ARENA_OF_PROGRAM = 8 << 20  # tx_sources.cpp
 ROUNDS = 1  # of migration, at least, under traffic
 
 
@@ -163,29 +162,20 @@ def arena_too_large():
     tap.equal(lab.hugepages_free(), free, "free hugepages")
 
 
-def content(number, length):
-    return bytes((number * 31 + i * 7) & 0xff for i in range(length))
-
-
-@tap.test("Tx of mbufs from foreign pools, clones, external buffers; of unmapped memory nothing")
+@tap.test("Tx of mbufs from foreign pools, clones, external buffers, an arena of the program; of "
+          "unmapped memory nothing")
 def tx_sources():
-    nic = lab.NICS[0]
     with Peer() as peer:
-        program = Process([TX_SOURCES, "-l", "0", "--no-pci", *lab.plugins(), *lab.allow(nic),
-                           "--in-memory"])
-        start = program.wait_for(r"(?m)^(done|failed.*)$", 60).end()
-        for kind in ("pool", "foreign", "indirect", "malloc", "mapped", "unmapped"):
-            peer.drain()
-            program.send(f"send {kind} {FRAMES}\n")
-            answer = program.wait_for(r"sent (\d+)\ndone", 30, start)
-            start = answer.end()
-            expected = 0 if kind == "unmapped" else FRAMES
-            frames = peer.receive(expected or 1, quiet=0.5 if kind == "unmapped" else 2.0)
-            tap.equal(len(frames), expected, f"frames out of memory of kind {kind}")
-            wrong = [i for i, frame in enumerate(frames) if frame[14:] != content(i, 586)]
-            tap.equal(wrong, [], f"changed frames out of memory of kind {kind}")
-        program.send("quit\n")
-        tap.equal(program.wait(30), 0, "exit status")
+        program = TxSources()
+        for kind in ("pool", "foreign", "indirect", "malloc", "mapped", "arena"):
+            program.check_frames(peer, kind)
+        program.check_frames(peer, "unmapped", 0)
+        pinned = memory.pinned(program.pid)
+        answer = program.ask("destroy", "(pool .*)")
+        tap.equal(answer[1], f"pool {errno.ENOMEM} arena {errno.EBUSY} full 1 then 0",
+                  "what the arena answers")
+        tap.equal(pinned - memory.pinned(program.pid), ARENA_OF_PROGRAM, "bytes no longer pinned")
+        tap.equal(program.quit(), 0, "exit status")
 
 
 tap.main()

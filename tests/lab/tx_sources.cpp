@@ -2,15 +2,22 @@
 // Copyright(c) 2026 The dpdk-iommufd authors
 
 // Sends frames out of every kind of memory that an mbuf can have its data in, from port 0.
-// Commands on stdin:
+// Commands on stdin, each answered with a line and "done":
 //
-//     send KIND COUNT   answers "sent N", N of COUNT, then "done"
+//     send KIND COUNT   "sent N", N of COUNT
+//     destroy           ends the traffic and the arena of KIND arena, which says
+//                       "pool P arena A full F then T": errno of a pool too large for it, of
+//                       destroying it with its pool, whether the pool has all its buffers again,
+//                       and of destroying it without
+//     arena NODE MIB    "at VA BYTES" of an arena on a NUMA node with a pool, or "errno E"
+//     drop              destroys both: "errno E"
 //     quit
 //
 // KIND: pool (of mempool "iommufd"), foreign (of another mempool), indirect (a clone), malloc (an
 // external buffer in EAL's memory), mapped (one in memory given to rte_dev_dma_map() with a lie
-// for its IOVA), unmapped (one that no device may reach). Every frame is broadcast, of type 0x88b5,
-// and byte i behind the type is (number * 31 + i * 7) mod 256.
+// for its IOVA), unmapped (one that no device may reach), arena (of a pool in an arena), taken (in
+// the one of command arena). Every frame is broadcast, of type 0x88b5, and byte i behind the type
+// is (number * 31 + i * 7) mod 256.
 
 #include <cstdint>
 #include <cstdio>
@@ -22,6 +29,7 @@
 #include <rte_bus_iommufd.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
+#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
@@ -33,10 +41,30 @@ constexpr std::uint16_t frame_length = 600;
 constexpr std::uint16_t header = 14;
 constexpr std::size_t external = 1 << 20;
 constexpr rte_iova_t lie = 0x1234567000; // what an application might believe
+constexpr unsigned int buffers = 1023;   // of each pool
+constexpr std::size_t arena_size = 8 << 20;
 
 rte_mempool *make_pool(const char *name, const char *ops) {
-    return rte_pktmbuf_pool_create_by_ops(name, 1023, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+    return rte_pktmbuf_pool_create_by_ops(name, buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                           SOCKET_ID_ANY, ops);
+}
+
+rte_iommufd_arena *make_arena(std::size_t size, int node) {
+    rte_iommufd_arena_conf conf{};
+    conf.size = size;
+    conf.socket_id = node;
+    return rte_iommufd_arena_create(&conf);
+}
+
+rte_mempool *pool_in(rte_iommufd_arena *arena, const char *name, unsigned int count) {
+    return rte_iommufd_arena_pktmbuf_pool_create(arena, name, count, 0, 0,
+                                                 RTE_MBUF_DEFAULT_BUF_SIZE);
+}
+
+bool lies_in(const rte_iommufd_arena *arena, const void *memory) {
+    rte_iommufd_arena_info info{};
+    rte_iommufd_arena_info_get(arena, &info);
+    return memory >= info.addr && memory < static_cast<const char *>(info.addr) + info.size;
 }
 
 void keep(void * /*address*/, void * /*opaque*/) {}
@@ -62,12 +90,38 @@ public:
         mapped_ = reserve();
         unmapped_ = reserve();
         malloc_ = static_cast<char *>(rte_malloc("external", external, 4096));
-        return link.link_status != 0 && mapped_ != nullptr && unmapped_ != nullptr &&
-               malloc_ != nullptr && rte_eth_dev_info_get(0, &info) == 0 &&
+        arena_ = make_arena(arena_size, SOCKET_ID_ANY);
+        arena_pool_ = arena_ == nullptr ? nullptr : pool_in(arena_, "arena", buffers);
+        return arena_pool_ != nullptr && link.link_status != 0 && mapped_ != nullptr &&
+               unmapped_ != nullptr && malloc_ != nullptr && rte_eth_dev_info_get(0, &info) == 0 &&
                rte_extmem_register(mapped_, external, nullptr, 0, 4096) == 0 &&
                rte_dev_dma_map(info.device, mapped_, lie, external) == 0;
     }
 
+    std::string run(const std::string &command, std::istream &words) {
+        std::ostringstream answer;
+        if (command == "send") {
+            std::string kind;
+            unsigned int count = 0;
+            words >> kind >> count;
+            answer << "sent " << send(kind, count);
+        } else if (command == "destroy") {
+            destroy(answer);
+        } else if (command == "arena") {
+            int node = SOCKET_ID_ANY;
+            std::size_t mebibytes = 0;
+            words >> node >> mebibytes;
+            take_arena(answer, node, mebibytes << 20);
+        } else if (command == "drop") {
+            rte_mempool_free(taken_pool_);
+            answer << "errno " << -rte_iommufd_arena_destroy(taken_);
+        } else {
+            answer << "no such command";
+        }
+        return answer.str();
+    }
+
+private:
     unsigned int send(const std::string &kind, unsigned int count) {
         unsigned int sent = 0;
         for (unsigned int i = 0; i < count; ++i) {
@@ -82,7 +136,28 @@ public:
         return sent;
     }
 
-private:
+    void destroy(std::ostream &answer) {
+        const int too_large = pool_in(arena_, "too large", 16 * buffers) == nullptr ? rte_errno : 0;
+        (void)rte_eth_dev_stop(0); // the transmit queue gives its buffers back
+        const int with_pool = rte_iommufd_arena_destroy(arena_);
+        const bool full = rte_mempool_full(arena_pool_) == 1;
+        rte_mempool_free(arena_pool_);
+        answer << "pool " << too_large << " arena " << -with_pool << " full " << full << " then "
+               << -rte_iommufd_arena_destroy(arena_);
+    }
+
+    void take_arena(std::ostream &answer, int node, std::size_t size) {
+        taken_ = make_arena(size, node);
+        taken_pool_ = taken_ == nullptr ? nullptr : pool_in(taken_, "taken", buffers);
+        if (taken_pool_ == nullptr) {
+            answer << "errno " << rte_errno;
+            return;
+        }
+        rte_iommufd_arena_info info{};
+        rte_iommufd_arena_info_get(taken_, &info);
+        answer << "at " << info.addr << " " << info.size;
+    }
+
     static char *reserve() {
         void *memory =
             mmap(nullptr, external, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -118,6 +193,14 @@ private:
         return m;
     }
 
+    rte_mbuf *from_arena(const rte_iommufd_arena *arena, rte_mempool *pool, unsigned int number) {
+        rte_mbuf *m = filled(pool, number);
+        if (m != nullptr && lies_in(arena, m->buf_addr))
+            return m;
+        rte_pktmbuf_free(m);
+        return nullptr;
+    }
+
     rte_mbuf *make(const std::string &kind, unsigned int number) {
         if (kind == "pool")
             return filled(pool_, number);
@@ -129,6 +212,10 @@ private:
             return attached(mapped_, number);
         if (kind == "unmapped")
             return attached(unmapped_, number);
+        if (kind == "arena")
+            return from_arena(arena_, arena_pool_, number);
+        if (kind == "taken")
+            return from_arena(taken_, taken_pool_, number);
         rte_mbuf *direct = filled(foreign_, number);
         rte_mbuf *clone = direct == nullptr ? nullptr : rte_pktmbuf_clone(direct, pool_);
         rte_pktmbuf_free(direct);
@@ -140,6 +227,10 @@ private:
     char *mapped_ = nullptr;
     char *unmapped_ = nullptr;
     char *malloc_ = nullptr;
+    rte_iommufd_arena *arena_ = nullptr;
+    rte_mempool *arena_pool_ = nullptr;
+    rte_iommufd_arena *taken_ = nullptr; // by command
+    rte_mempool *taken_pool_ = nullptr;
     rte_ether_addr mac_{};
     rte_mbuf_ext_shared_info info_{};
 };
@@ -158,10 +249,8 @@ int main(int argc, char **argv) {
     while (std::getline(std::cin, line) && line != "quit") {
         std::istringstream words(line);
         std::string command;
-        std::string kind;
-        unsigned int count = 0;
-        words >> command >> kind >> count;
-        std::printf("sent %u\ndone\n", sender.send(kind, count));
+        words >> command;
+        std::printf("%s\ndone\n", sender.run(command, words).c_str());
         std::fflush(stdout);
     }
     (void)rte_eth_dev_stop(0);
