@@ -1,20 +1,64 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 # lab: --nics 2 --peer
-"""Memory that a program takes and gives back while it runs: arenas on a NUMA node."""
+"""Memory that a program takes and gives back while it runs: EAL's under traffic, and arenas on a
+NUMA node."""
 
 import errno
 import re
 
 from labtest import lab, memory, tap, telemetry
+from labtest.peer import Peer
 from labtest.sources import TxSources
 
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+END = b"\x88\xb6"  # churn.cpp
+FRAMES = 1024  # at least
+BATCH = 64  # below the 128 descriptors of its queues
+ROUNDS = 6  # of memory taken and given back under traffic, at least
+PAGES = 4  # hugepages of a round: a pool and a block
+EXTERNAL = 1 << 20  # bytes that the program has given to rte_dev_dma_map()
 ARENA = 16 << 20
 
 
 def hugepages_on(node, name="free"):
     return (f"/sys/devices/system/node/node{node}/hugepages/hugepages-2048kB/"
             f"{name}_hugepages")
+
+
+def unmapped():
+    return telemetry.memory()["unmap_calls"]
+
+
+@tap.test("hugepages of EAL come and go under traffic: every frame and every buffer comes back")
+def growth():
+    with Peer() as peer:
+        program = TxSources()
+        before, count = telemetry.memory(), 0
+        program.send("echo\n")
+        while count < FRAMES or unmapped() - before["unmap_calls"] < ROUNDS * PAGES:
+            sent = [peer.frame(BROADCAST, 60 + i * 37 % 1455) for i in range(BATCH)]
+            for frame in sent:
+                peer.send(frame)
+            back = peer.receive(BATCH, quiet=5)
+            tap.equal(len(back), BATCH, "frames that came back")
+            tap.equal([i for i in range(BATCH) if back[i] != sent[i]], [], "changed frames")
+            count += BATCH
+        peer.send(peer.frame(BROADCAST)[:12] + END + bytes(46))
+        answer = program.answer(r"echoed (\d+) whole (\d) rounds (\d+)")
+        echoed, whole, rounds = map(int, answer.groups())
+        tap.note(f"{count} frames during {rounds} rounds")
+        tap.equal((echoed, whole), (count, 1), "frames sent, no memory lost or changed")
+        after = telemetry.memory()
+        for calls in ("map_calls", "get_pa_calls", "unmap_calls"):
+            tap.check(after[calls] - before[calls] >= ROUNDS * PAGES,
+                      f"{calls}: {before[calls]}, then {after[calls]}")
+        tap.equal((after["areas"], after["retired_areas"]), (before["areas"], 0), "areas left")
+        tap.check(rounds >= ROUNDS // 2, f"only {rounds} pools made and freed")
+        tap.equal(memory.pinned(program.pid),
+                  len(memory.hugepages_of(program.pid)) * memory.HUGEPAGE + EXTERNAL,
+                  "bytes pinned")
+        tap.equal(program.quit(), 0, "exit status")
 
 
 @tap.test("an arena lies on the NUMA node it was asked for; where it does not fit, it says so")

@@ -5,6 +5,7 @@
 // Commands on stdin, each answered with a line and "done":
 //
 //     send KIND COUNT   "sent N", N of COUNT
+//     echo              "echoed N whole W rounds R" (churn.hpp)
 //     destroy           ends the traffic and the arena of KIND arena, which says
 //                       "pool P arena A full F then T": errno of a pool too large for it, of
 //                       destroying it with its pool, whether the pool has all its buffers again,
@@ -34,6 +35,8 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <sys/mman.h>
+
+#include "churn.hpp"
 
 namespace {
 
@@ -105,6 +108,10 @@ public:
             unsigned int count = 0;
             words >> kind >> count;
             answer << "sent " << send(kind, count);
+        } else if (command == "echo") {
+            const Echoed done = echo_while_memory_changes();
+            answer << "echoed " << done.frames << " whole " << done.whole << " rounds "
+                   << done.rounds;
         } else if (command == "destroy") {
             destroy(answer);
         } else if (command == "arena") {
