@@ -44,6 +44,8 @@ examples:
   devtools/lab.sh run --nics 2 -- sh -c 'echo $LAB_NICS; ls /dev/vfio/devices'
   devtools/lab.sh run --nics 1 --peer --timeout 60 -- ip -brief link
   devtools/lab.sh run --extra-device virtio-net-pci,netdev=hub -- sh -c 'ls $LAB_EXTRA'
+  devtools/lab.sh run --memory 4096 --kernel-argument hugepagesz=1G \\
+      --kernel-argument hugepages=1:1 -- cat /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages
   devtools/lab.sh shell --nics 2"""
 
 
@@ -66,6 +68,9 @@ def parse(arguments):
     machine.add_argument("--numa", type=int, default=2, metavar="N", help="NUMA nodes [2]")
     machine.add_argument("--hugepages", type=int, default=640, metavar="N",
                          help="hugepages of 2 MiB, spread over the nodes [640]")
+    machine.add_argument("--kernel-argument", action="append", default=[], metavar="ARG",
+                         help="one more word for the kernel's command line, behind the lab's own "
+                              "(hugepagesz=1G, movablecore=1G, ...); may be given again")
     machine.add_argument("--iommu", action="store_true", help="with an (Intel) IOMMU")
     machine.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto",
                          help="auto takes KVM only if a guest boots under it [auto]")
@@ -113,7 +118,8 @@ def machine_of(options, accel):
         kernel=options.kernel, nics=options.nics, peer=options.peer,
         extra_devices=options.extra_device, cpus=options.cpus, memory=options.memory,
         numa=options.numa, hugepages=options.hugepages, iommu=options.iommu,
-        unsafe_noiommu=not options.no_unsafe, accel=accel)
+        more_kernel_arguments=options.kernel_argument, unsafe_noiommu=not options.no_unsafe,
+        accel=accel)
 
 
 def covered(tree):

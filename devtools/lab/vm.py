@@ -20,6 +20,7 @@ QEMU = "qemu-system-x86_64"
 FIRST_NIC_SLOT = 0x10
 MAX_NICS = 8
 MIB_FOR_THE_KERNEL = 512
+COMMAND_LINE_SIZE = 2048  # bytes, Linux, arch/x86/include/asm/setup.h; the rest is cut off
 
 
 class OptionError(Exception):
@@ -37,6 +38,7 @@ class Machine:
     numa: int = 2
     hugepages: int = 640  # of 2 MiB
     iommu: bool = False
+    more_kernel_arguments: list = dataclasses.field(default_factory=list)
     unsafe_noiommu: bool = True
     accel: str = "tcg"
 
@@ -58,6 +60,11 @@ class Machine:
                               f"to be shared by {self.numa} NUMA nodes")
         if len(self.extra_devices) + self.nics + self.peer > 0x1f - FIRST_NIC_SLOT:
             raise OptionError("too many devices for the root bus")
+        for word in self.more_kernel_arguments:
+            if len(word.split()) != 1 or word != word.strip():
+                raise OptionError(f"--kernel-argument takes one word, not {word!r}")
+        if len(self.kernel_arguments()) >= COMMAND_LINE_SIZE:
+            raise OptionError(f"the kernel's command line must be below {COMMAND_LINE_SIZE} bytes")
 
     def nic_slots(self):
         return [FIRST_NIC_SLOT + i for i in range(self.nics)]
@@ -84,7 +91,7 @@ class Machine:
         if self.unsafe_noiommu:
             words.append("vfio.enable_unsafe_noiommu_mode=1")
         words.append("intel_iommu=on" if self.iommu else "intel_iommu=off")
-        return " ".join(words)
+        return " ".join(words + self.more_kernel_arguments)
 
     def command_line(self, initrd, job_dir, console_log, channels):
         """channels: name -> file descriptor of a connected socket, inherited by QEMU."""

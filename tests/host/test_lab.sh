@@ -26,6 +26,7 @@ check "a number that is none" refuses run --nics two -- true
 check "too many NICs" refuses run --nics 99 -- true
 check "hugepages that do not fit" refuses run --memory 1024 --hugepages 600 -- true
 check "the memory needed is told" err_has "at least 1712 is needed"
+check "two words for the kernel in one" refuses run --kernel-argument "a b" -- true
 check "no command" refuses run --nics 1
 check "an unknown action" refuses boot -- true
 check "a share that does not exist" refuses run --share /nonexistent -- true
@@ -59,9 +60,11 @@ check "folder, NICs, peer, empty stdin, read-only root" seen
 nothing_left() {
 	[ -z "$(ls "$WORK/cache/run")" ] && ! pgrep -f "$WORK/cache" >/dev/null
 }
-lab --numa 1 -- sh -c 'echo before; kill -SEGV $$'
+lab --numa 1 --kernel-argument sysctl.vm.max_map_count=7777 --kernel-argument last=word -- \
+	sh -c 'cat /proc/sys/vm/max_map_count; tail -c 10 /proc/cmdline; kill -SEGV $$'
 check "a signal" status_is 139
-check "output before the signal" out_is "before
+check "output before the signal; words for the kernel come last" out_is "7777
+last=word
 "
 lab --timeout 5 -- sh -c 'echo started; sleep 100'
 check "a time-out" status_is 124
