@@ -15,8 +15,9 @@
 //     free            give the pool back
 //     grow <bytes>    take memory from EAL;       "at <va>"
 //     shrink          give the last of it back
-//     anon <bytes>    4 KiB pages, given to the devices by rte_dev_dma_map(), then as "memory"
-//     hugepages <n>   n hugepages that no device knows, locked in memory; "at <va>"
+//     anon <bytes>    4 KiB pages that no device knows, locked in memory; "at <va>"
+//     hugepages <n>   the same of n hugepages
+//     give <va> <bytes>   gives them to the devices by rte_dev_dma_map(); then as "memory"
 //     lookup <va>     "dma <dma>"; ffffffffffffffff if it has none
 //     quit
 
@@ -132,9 +133,11 @@ public:
             return "";
         }
         if (command == "anon")
-            return give_to_devices(number);
+            return take(number, 0);
         if (command == "hugepages")
-            return take_hugepages(number);
+            return take(number << 21, MAP_HUGETLB);
+        if (command == "give")
+            return give_to_devices(reinterpret_cast<void *>(number), second);
         if (command == "lookup") {
             std::printf("dma %" PRIx64 "\n",
                         rte_iommufd_virt2dma(reinterpret_cast<const void *>(number)));
@@ -163,24 +166,21 @@ private:
         return "";
     }
 
-    static std::string give_to_devices(std::size_t bytes) {
-        void *const memory = map_anonymous(bytes, 0);
-        if (memory == nullptr)
+    static std::string take(std::size_t bytes, int flags) {
+        void *const memory = map_anonymous(bytes, flags);
+        if (memory == nullptr || mlock(memory, bytes) < 0)
             return std::strerror(errno);
+        print_at(memory);
+        return "";
+    }
+
+    static std::string give_to_devices(void *memory, std::size_t bytes) {
         if (rte_extmem_register(memory, bytes, nullptr, 0, step) < 0)
             return std::string("rte_extmem_register: ") + rte_strerror(rte_errno);
         for (rte_device *device : devices)
             if (rte_dev_dma_map(device, memory, 0, bytes) < 0)
                 return std::string("rte_dev_dma_map: ") + rte_strerror(rte_errno);
         print_runs(memory, bytes);
-        return "";
-    }
-
-    static std::string take_hugepages(std::size_t count) {
-        void *const memory = map_anonymous(count << 21, MAP_HUGETLB);
-        if (memory == nullptr || mlock(memory, count << 21) < 0)
-            return std::strerror(errno);
-        print_at(memory);
         return "";
     }
 

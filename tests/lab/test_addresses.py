@@ -71,7 +71,9 @@ def growth():
 @tap.test("4 KiB pages given to a device by rte_dev_dma_map()")
 def external_memory():
     program = DmaAddresses(nics=lab.NICS).start()
-    tap.equal(compare(program, program.runs(f"anon {8 << 20}")), 8 << 20 >> 12, "pages")
+    va = program.at(f"anon {8 << 20}")
+    tap.equal(program.lookup(va), NONE, "address before it was given")
+    tap.equal(compare(program, program.runs(f"give {va:#x} {8 << 20}")), 8 << 20 >> 12, "pages")
 
 
 @tap.test("4 KiB pages of --no-huge; an object is in one piece, or there is none")

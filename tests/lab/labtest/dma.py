@@ -52,7 +52,7 @@ class DmaAddresses(Process):
                 for words in self.ask(f"pool {count} {room}") if words and words[0] == "mbuf"]
 
     def at(self, command):
-        """The address that "grow" and "hugepages" answer."""
+        """The address that "grow", "anon" and "hugepages" answer."""
         return next(int(words[1], 16) for words in self.ask(command) if words[0] == "at")
 
     def lookup(self, va):

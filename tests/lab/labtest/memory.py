@@ -8,6 +8,7 @@ import struct
 
 PAGE = 4096
 HUGEPAGE = 2 << 20
+GIGAPAGE = 1 << 30
 
 _SYS_MOVE_PAGES = 279  # x86-64
 _MPOL_MF_MOVE_ALL = 4
@@ -77,3 +78,16 @@ def hugepages_of(pid):
 def numa_nodes():
     return len([name for name in os.listdir("/sys/devices/system/node")
                 if re.fullmatch(r"node\d+", name)])
+
+
+def movable_zones():
+    """[(first, end)] of the physical addresses of ZONE_MOVABLE, by node."""
+    with open("/proc/zoneinfo", encoding="ascii") as file:
+        zones = re.split(r"(?m)^(?=Node )", file.read())
+    found = []
+    for zone in zones:
+        pages = re.search(r"zone\s+Movable\n(?s:.*)spanned\s+(\d+)\n(?s:.*)start_pfn:\s+(\d+)", zone)
+        if pages:
+            first = int(pages[2]) * PAGE
+            found.append((first, first + int(pages[1]) * PAGE))
+    return found
