@@ -35,10 +35,24 @@ def quiet_start(*devices, **rest):
         "set promisc all off")
 
 
-def forwards_with(*eal, options=()):
+def told(program, *devices):
+    """Telemetry names these devices, and as much pinned memory as the kernel counts."""
+    tap.equal(stock.told("devices"), [f"{device} {lab.cdev_of(device)}" for device in devices],
+              "devices in telemetry")
+    info = stock.told("info")
+    tap.equal(info["devices"], len(devices), "number of devices in telemetry")
+    tap.equal(info["pinned_bytes"] + info["single_pages"] * memory.PAGE,
+              memory.pinned(stock.child_of(program)), "pinned bytes in telemetry")
+    tap.equal(info["areas"] > 0, bool(devices), "whether telemetry has areas")
+    return info
+
+
+def forwards_with(*eal, options=(), external=False):
     with Peer() as port, PagemapOpens() as opens:
         program = quiet_start(NIC, eal=eal, options=options)
         loop(program, port)
+        tap.equal(told(program, NIC)["external_ranges"] > 0, external,
+                  "whether telemetry has ranges of rte_dev_dma_map")
         tap.equal(program.quit(), 0, "exit status")
         tap.equal(opens.by(), [], "threads that opened pagemap")
     tap.equal(lab.holders(lab.cdev_of(NIC)), set(), "processes that hold the device")
@@ -59,7 +73,8 @@ def in_memory():
 
 @tap.test("--in-memory --single-file-segments, and external anonymous memory")
 def single_file():
-    forwards_with("--in-memory", "--single-file-segments", options=["--mp-alloc=anon"])
+    forwards_with("--in-memory", "--single-file-segments", options=["--mp-alloc=anon"],
+                  external=True)
 
 
 @tap.test("an external heap of hugepages")
@@ -92,12 +107,15 @@ def hotplug():
     with Peer() as port:
         program = quiet_start(NIC, OTHER)
         loop(program, port)
+        told(program, NIC, OTHER)
         program.commands("port stop 1", "port detach 1")
+        told(program, NIC)
         tap.equal(lab.holders(lab.cdev_of(OTHER)), set(), "who has the second cdev")
         loop(program, port)
         program.commands("port stop 0", "port detach 0")
         tap.equal(lab.holders(lab.cdev_of(NIC)), set(), "who has the first cdev")
         tap.equal(memory.pinned(stock.child_of(program)), 0, "bytes pinned without a device")
+        told(program)
         tap.contains(program.command(f"port attach {OTHER}"), "is attached", "testpmd")
         program.commands("port start all")
         program.wait_for_links(1).commands("set promisc all off")

@@ -22,7 +22,8 @@ Memory::Census (*ask_census)(std::vector<Devices::Held> *held);
 struct Functions {
     decltype(&::rte_telemetry_register_cmd) register_cmd = nullptr;
     decltype(&::rte_tel_data_start_dict) start_dict = nullptr;
-    decltype(&::rte_tel_data_add_dict_string) add_string = nullptr;
+    decltype(&::rte_tel_data_start_array) start_array = nullptr;
+    decltype(&::rte_tel_data_add_array_string) add_string = nullptr;
     int (*add_number)(rte_tel_data *, const char *, std::uint64_t) = nullptr;
 
     template <class F>
@@ -32,12 +33,13 @@ struct Functions {
     bool find_all() {
         find(&register_cmd, "rte_telemetry_register_cmd");
         find(&start_dict, "rte_tel_data_start_dict");
-        find(&add_string, "rte_tel_data_add_dict_string");
+        find(&start_array, "rte_tel_data_start_array");
+        find(&add_string, "rte_tel_data_add_array_string");
         find(&add_number, "rte_tel_data_add_dict_uint");
         if (add_number == nullptr)
             find(&add_number, "rte_tel_data_add_dict_u64");
-        return register_cmd != nullptr && start_dict != nullptr && add_string != nullptr &&
-               add_number != nullptr;
+        return register_cmd != nullptr && start_dict != nullptr && start_array != nullptr &&
+               add_string != nullptr && add_number != nullptr;
     }
 };
 Functions functions;
@@ -47,10 +49,7 @@ int info(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
         std::vector<Devices::Held> held;
         const Memory::Census census = ask_census(&held);
         (void)functions.start_dict(data);
-        for (const auto &device : held)
-            (void)functions.add_string(
-                data, device.bdf.c_str(),
-                (device.cdev + (device.in_use ? "" : ", for addresses only")).c_str());
+        (void)functions.add_number(data, "devices", held.size());
         (void)functions.add_number(data, "pinned_bytes", census.bytes);
         (void)functions.add_number(data, "areas", census.areas);
         (void)functions.add_number(data, "single_pages", census.pages);
@@ -59,14 +58,31 @@ int info(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
     });
 }
 
+// An array: a dictionary takes no name with ':' or '.' in it (v22.11, lib/telemetry/
+// telemetry_data.c, valid_name()), as PCI addresses have.
+int devices(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
+    return guarded(-1, [&] {
+        std::vector<Devices::Held> held;
+        (void)ask_census(&held);
+        (void)functions.start_array(data, RTE_TEL_STRING_VAL);
+        for (const auto &device : held) {
+            const char *use = device.in_use ? "" : " for addresses only";
+            (void)functions.add_string(data, (device.bdf + " " + device.cdev + use).c_str());
+        }
+        return 0;
+    });
+}
+
 } // namespace
 
 void register_telemetry(Memory::Census (*ask)(std::vector<Devices::Held> *held)) {
     ask_census = ask;
-    if (functions.find_all())
-        (void)functions.register_cmd("/iommufd_preload/info", info,
-                                     "Devices over iommufd and the memory pinned for them. "
-                                     "Takes no parameters");
+    if (!functions.find_all())
+        return;
+    (void)functions.register_cmd("/iommufd_preload/info", info,
+                                 "Memory pinned for devices over iommufd. Takes no parameters");
+    (void)functions.register_cmd("/iommufd_preload/devices", devices,
+                                 "Devices over iommufd and their nodes. Takes no parameters");
 }
 
 } // namespace iommufd::preload

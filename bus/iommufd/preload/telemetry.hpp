@@ -2,7 +2,7 @@
 // Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
 
-// The telemetry command /iommufd_preload/info: devices and what is pinned.
+// The telemetry commands /iommufd_preload/info, what is pinned, and /iommufd_preload/devices.
 
 #include <vector>
 

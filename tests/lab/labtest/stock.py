@@ -6,6 +6,7 @@ import os
 import shutil
 
 from labtest import lab, privileges, process
+from labtest.telemetry import Telemetry
 from labtest.testpmd import Testpmd
 
 RUN = os.path.join(lab.BUILD, "app/run/dpdk-iommufd-run")
@@ -71,6 +72,12 @@ def child_of(program):
             if lab.read(f"/proc/{name}/stat").rpartition(")")[2].split()[1] == str(program.pid):
                 return int(name)
     raise ProcessLookupError(f"{program.argv[0]} has no child")
+
+
+def told(what, user=privileges.UID):
+    """What the library tells of itself in a user's process, by telemetry: "info", "devices"."""
+    with Telemetry(f"/run/dpdk-iommufd/runtime-{user}/dpdk/rte/dpdk_telemetry.v2") as connection:
+        return connection.ask(f"/iommufd_preload/{what}")
 
 
 def clean_up():
