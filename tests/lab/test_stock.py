@@ -116,7 +116,13 @@ def two_drivers():
         child = stock.child_of(program)
         pages = memory.hugepages_of(child)
         before = [memory.physical(child, page)[0] for page in pages]
+        memory.forget_references(child)
         tap.equal(forward(program, port), 150, "whole frames before")
+        tap.equal(memory.referenced_code(child, "librte_iommufd_preload.so"), 0,
+                  "bytes of the library's code that have run for them")
+        for library in ("librte_net_e1000.so", "librte_net_virtio.so"):
+            tap.check(memory.referenced_code(child, library) > 0,
+                      f"{library} has not run either: this shows nothing")
         for _ in range(3):
             storm(child, 1)
             tap.equal(forward(program, port), 150, "whole frames in the storm")

@@ -62,6 +62,29 @@ def pinned(pid):
     return int(status(pid, "VmPin").split()[0]) * 1024
 
 
+def forget_references(pid):
+    """Every page a process maps is as if it had never been touched (proc(5), clear_refs)."""
+    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:
+        file.write("1")
+
+
+def referenced_code(pid, library):
+    """Bytes in pages of a library's code that have been touched since."""
+    total, inside, found = 0, False, False
+    with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
+        for line in file:
+            header = re.match(r"[0-9a-f]+-[0-9a-f]+ (....) .*?(\S*)$", line)
+            if header:
+                name = os.path.basename(header[2])
+                inside = "x" in header[1] and (name == library or name.startswith(library + "."))
+                found = found or inside
+            elif inside and line.startswith("Referenced:"):
+                total += int(line.split()[1]) * 1024
+    if not found:
+        raise LookupError(f"process {pid} has not loaded {library}")
+    return total
+
+
 def hugepages_of(pid):
     """Addresses of the hugepages a process maps."""
     with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
