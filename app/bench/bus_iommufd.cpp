@@ -78,6 +78,10 @@ rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *) {
     return reinterpret_cast<rte_iommufd_hold *>(&hold);
 }
 
+rte_iommufd_hold *rte_iommufd_hold_buffers(rte_mempool *pool) {
+    return rte_iommufd_hold_pool(pool);
+}
+
 void rte_iommufd_hold_release(rte_iommufd_hold *) {}
 
 int rte_iommufd_set_bus_master(const rte_iommufd_device *, bool) {

@@ -220,6 +220,20 @@ struct rte_mempool;
  */
 __rte_internal struct rte_iommufd_hold *rte_iommufd_hold_pool(struct rte_mempool *pool);
 
+/**
+ * The same for the data buffers of a pool's mbufs, of whatever mempool ops, pinned external buffers
+ * (RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) included. The mbufs do not carry their DMA addresses: look
+ * each up, rte_iommufd_virt2dma(), and see that it is in one piece, rte_iommufd_dma_contiguous().
+ *
+ * Memory of the pool's own that EAL does not know (rte_mempool_populate_anon()) is put into the
+ * address space while it is held, unless the application has done so. External buffers, and what
+ * the application has registered with EAL, are its own to map with rte_dev_dma_map().
+ *
+ * @return
+ *   As rte_iommufd_hold_pool(), or NULL with rte_errno set to what pinning answers.
+ */
+__rte_internal struct rte_iommufd_hold *rte_iommufd_hold_buffers(struct rte_mempool *pool);
+
 /** The device has stopped and will not write to it any more. NULL is ignored. */
 __rte_internal void rte_iommufd_hold_release(struct rte_iommufd_hold *hold);
 

@@ -8,6 +8,8 @@
 #include <new>
 
 #include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <rte_memory.h>
 #include <rte_mempool.h>
 
 #include "../bus_iommufd_driver.h"
@@ -15,38 +17,48 @@
 #include "memory.hpp"
 
 using iommufd::Hold;
+using iommufd::Result;
 using iommufd::eal::guarded;
 using iommufd::eal::log_error;
 using iommufd::eal::memory;
 
 namespace {
 
-struct PoolWalk {
+// Memory in pieces, of which those that follow each other closely are held together.
+struct HoldWalk {
     Hold *hold;
-    iommufd::Result<void> result;
-    const char *start = nullptr; // of objects that follow each other in memory
+    std::size_t gap = 0; // bytes between two pieces that belong together
+    Result<void> result{};
+    const char *start = nullptr; // of the run so far
     const char *end = nullptr;
 };
 
-void hold_run(PoolWalk *walk) {
-    if (walk->start == walk->end || !walk->result)
+// Walks of a pool are C: nothing is thrown across.
+template <class F>
+void unless_failed(Result<void> *result, F &&f) {
+    if (!*result)
         return;
-    const auto length = static_cast<std::uint64_t>(walk->end - walk->start);
-    try { // rte_mempool_obj_iter() is C
-        walk->result = memory().space().hold(iommufd::va_of(walk->start), length, walk->hold);
+    try {
+        *result = f();
     } catch (const std::bad_alloc &) {
-        walk->result = tl::make_unexpected(iommufd::Error{ENOMEM, {}, {}});
+        *result = tl::make_unexpected(iommufd::Error{ENOMEM, {}, {}});
     }
 }
 
-// Objects lie one after another, so a pool is a few runs.
-void hold_object(rte_mempool *pool, void *opaque, void *object, unsigned int /*index*/) {
-    auto *walk = static_cast<PoolWalk *>(opaque);
-    const char *start = static_cast<const char *>(object);
-    const char *end = start + pool->elt_size;
-    const std::size_t gap = pool->header_size + pool->trailer_size;
+void hold_run(HoldWalk *walk) {
+    if (walk->start == walk->end)
+        return;
+    const auto length = static_cast<std::uint64_t>(walk->end - walk->start);
+    unless_failed(&walk->result, [=] {
+        return memory().space().hold(iommufd::va_of(walk->start), length, walk->hold);
+    });
+}
+
+void hold_piece(HoldWalk *walk, const void *piece, std::size_t length) {
+    const char *start = static_cast<const char *>(piece);
+    const char *end = start + length;
     if (walk->end != nullptr && start >= walk->end &&
-        static_cast<std::size_t>(start - walk->end) <= gap) {
+        static_cast<std::size_t>(start - walk->end) <= walk->gap) {
         walk->end = end;
         return;
     }
@@ -55,20 +67,60 @@ void hold_object(rte_mempool *pool, void *opaque, void *object, unsigned int /*i
     walk->end = end;
 }
 
-} // namespace
+void hold_object(rte_mempool *pool, void *opaque, void *object, unsigned int /*index*/) {
+    hold_piece(static_cast<HoldWalk *>(opaque), object, pool->elt_size);
+}
 
-rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *pool) {
+bool has_external_buffers(rte_mempool *pool) {
+    return (rte_pktmbuf_priv_flags(pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) != 0;
+}
+
+// The buffer that an mbuf has in its pool: an mbuf in use may show another one's.
+void hold_buffer(rte_mempool *pool, void *opaque, void *object, unsigned int /*index*/) {
+    auto *walk = static_cast<HoldWalk *>(opaque);
+    auto *mbuf = static_cast<rte_mbuf *>(object);
+    if (has_external_buffers(pool))
+        hold_piece(walk, mbuf->buf_addr, mbuf->buf_len);
+    else
+        hold_piece(walk, rte_mbuf_to_baddr(mbuf), rte_pktmbuf_data_room_size(pool));
+}
+
+struct MapWalk {
+    const void *user;
+    Result<void> result{};
+};
+
+// What EAL does not know was given to the pool alone (rte_mempool_populate_anon(),
+// rte_mempool_populate_virt()), so that nobody else may have mapped it.
+void map_chunk(rte_mempool * /*pool*/, void *opaque, rte_mempool_memhdr *chunk,
+               unsigned int /*index*/) {
+    auto *walk = static_cast<MapWalk *>(opaque);
+    if (rte_mem_virt2memseg_list(chunk->addr) != nullptr)
+        return;
+    char *start = RTE_PTR_ALIGN_FLOOR(static_cast<char *>(chunk->addr), iommufd::page_4k);
+    char *end = RTE_PTR_ALIGN_CEIL(static_cast<char *>(chunk->addr) + chunk->len, iommufd::page_4k);
+    unless_failed(&walk->result, [=] {
+        return memory().map_for(walk->user, iommufd::va_of(start),
+                                static_cast<std::uint64_t>(end - start));
+    });
+}
+
+void release(Hold *hold) {
+    memory().space().release(hold);
+    memory().unmap_for(hold);
+}
+
+// fill: Result<void>(Hold *). NULL with rte_errno set if it fails; nothing is held then.
+template <class F>
+rte_iommufd_hold *make_hold(const rte_mempool *pool, F &&fill) {
     std::unique_ptr<Hold> hold;
     const int ret = guarded([&] {
         hold = std::make_unique<Hold>();
-        PoolWalk walk{.hold = hold.get(), .result = {}};
-        (void)rte_mempool_obj_iter(pool, hold_object, &walk);
-        hold_run(&walk);
-        if (walk.result)
+        const Result<void> result = fill(hold.get());
+        if (result)
             return 0;
-        memory().space().release(hold.get());
-        hold.reset();
-        return log_error(pool->name, walk.result.error());
+        release(hold.get());
+        return log_error(pool->name, result.error());
     });
     if (ret < 0)
         hold.reset();
@@ -76,8 +128,36 @@ rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *pool) {
     return reinterpret_cast<rte_iommufd_hold *>(hold.release());
 }
 
+} // namespace
+
+rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *pool) {
+    return make_hold(pool, [=](Hold *hold) {
+        HoldWalk walk{.hold = hold, .gap = pool->header_size + pool->trailer_size};
+        (void)rte_mempool_obj_iter(pool, hold_object, &walk);
+        hold_run(&walk);
+        return walk.result;
+    });
+}
+
+rte_iommufd_hold *rte_iommufd_hold_buffers(rte_mempool *pool) {
+    return make_hold(pool, [=](Hold *hold) {
+        HoldWalk walk{.hold = hold};
+        if (!has_external_buffers(pool)) {
+            MapWalk map{.user = hold};
+            (void)rte_mempool_mem_iter(pool, map_chunk, &map);
+            if (!map.result)
+                return map.result;
+            walk.gap = pool->header_size + pool->elt_size + pool->trailer_size -
+                       rte_pktmbuf_data_room_size(pool);
+        }
+        (void)rte_mempool_obj_iter(pool, hold_buffer, &walk);
+        hold_run(&walk);
+        return walk.result;
+    });
+}
+
 void rte_iommufd_hold_release(rte_iommufd_hold *face) {
     const std::unique_ptr<Hold> hold(reinterpret_cast<Hold *>(face));
     if (hold)
-        memory().space().release(hold.get());
+        release(hold.get());
 }

@@ -100,6 +100,14 @@ void on_event(rte_mem_event type, const void *addr, size_t length, void * /*arg*
     });
 }
 
+// Whether a device reaches every byte.
+bool is_mapped(Va va, std::uint64_t length) {
+    for (std::uint64_t done = 0; done < length; done += page_4k)
+        if (rte_iommufd_virt2dma(reinterpret_cast<void *>(raw(va + done))) == RTE_BAD_IOVA)
+            return false;
+    return true;
+}
+
 // EAL's lock against hugepages that come and go.
 class MemoryLock {
 public:
@@ -166,6 +174,7 @@ void Memory::stop() {
     if (auto ok = space_.unmap_all(); !ok)
         (void)log_error("unmapping", ok.error());
     const std::lock_guard guard(mutex_);
+    of_pools_.clear();
     for (const auto &arena : arenas_)
         arena->lost_pins();
 }
@@ -226,6 +235,40 @@ Result<void> Memory::unmap_external(const rte_iommufd_device *dev, Va va, std::u
     }
     found->second.users.erase(dev);
     return {};
+}
+
+Result<void> Memory::map_for(const void *user, Va va, std::uint64_t length) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = of_pools_.find(raw(va));
+        found != of_pools_.end() && found->second.length == length) {
+        found->second.users.insert(user);
+        return {};
+    }
+    // By the application, then, in the pieces it chose. The hold keeps it from unmapping them.
+    if (is_mapped(va, length))
+        return {};
+    if (auto ok = space_.map(va, length, page_4k); !ok)
+        return ok;
+    try {
+        of_pools_.emplace(raw(va), OfPools{length, {user}});
+    } catch (const std::bad_alloc &) {
+        (void)space_.unmap(va, length);
+        throw;
+    }
+    return {};
+}
+
+void Memory::unmap_for(const void *user) {
+    const std::lock_guard lock(mutex_);
+    for (auto it = of_pools_.begin(); it != of_pools_.end();) {
+        if (it->second.users.erase(user) == 1 && it->second.users.empty()) {
+            if (auto ok = space_.unmap(Va{it->first}, it->second.length); !ok)
+                (void)log_error("memory of a pool", ok.error());
+            it = of_pools_.erase(it);
+        } else {
+            ++it;
+        }
+    }
 }
 
 Result<Arena *> Memory::create_arena(const ArenaRequest &request) {

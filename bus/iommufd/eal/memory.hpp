@@ -8,6 +8,7 @@
 //     start()   every memseg, in the unit EAL frees, under EAL's memory lock
 //     events    pages that EAL adds and frees while running
 //     dma_map   memory EAL does not know, one reference per device and one of the process
+//     pools     memory of a mempool's own that EAL does not know, while a queue uses it
 //     arenas    hugepages of our own
 //     stop()    everything, after DMA has stopped
 //
@@ -42,6 +43,10 @@ public:
     // Errors as AddressSpace's, and EEXIST if dev has the range already, ENOENT if it has not.
     Result<void> map_external(const rte_iommufd_device *dev, Va va, std::uint64_t length);
     Result<void> unmap_external(const rte_iommufd_device *dev, Va va, std::uint64_t length);
+    // Memory of a pool that a queue is given, whole ranges, user being the queue's hold: mapped
+    // unless it is already, and unmapped with its last user. Errors as AddressSpace's.
+    Result<void> map_for(const void *user, Va va, std::uint64_t length);
+    void unmap_for(const void *user);
     // dev is gone; its references with it.
     void forget(const rte_iommufd_device *dev);
 
@@ -63,6 +68,11 @@ private:
         std::set<const rte_iommufd_device *> users;
     };
 
+    struct OfPools {
+        std::uint64_t length;
+        std::set<const void *> users;
+    };
+
     Result<void> map_all();
     void map_again();
 
@@ -70,6 +80,7 @@ private:
     AddressSpace space_;
     mutable std::mutex mutex_; // of what follows
     std::map<std::uint64_t, External> external_;
+    std::map<std::uint64_t, OfPools> of_pools_;
     std::vector<std::unique_ptr<Arena>> arenas_;
     Arena *default_arena_ = nullptr;
 };
