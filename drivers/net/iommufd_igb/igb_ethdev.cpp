@@ -170,8 +170,9 @@ int program(rte_eth_dev *dev) {
     for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         auto &queue = *static_cast<RxQueue *>(dev->data->rx_queues[i]);
         if (rx_fill(queue) != 0) {
-            IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s has fewer than %u mbufs left", i,
-                         queue.pool->name, queue.nb_desc);
+            IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s has fewer than %u mbufs left%s", i,
+                         queue.pool->name, queue.nb_desc,
+                         queue.lookup.enabled ? " that are in one piece for a device" : "");
             return -ENOMEM;
         }
         a.hw.program_rx_queue(i, ring_of(queue));

@@ -30,8 +30,10 @@ void destroy(const rte_eth_dev *dev, Queue *queue) {
         return;
     if (adapter(dev).dma_live) // lost, but never somebody else's memory
         return;
-    if constexpr (requires { queue->pool_hold; })
+    if constexpr (requires { queue->pool_hold; }) {
         rte_iommufd_hold_release(queue->pool_hold);
+        rx_lookup_free(*queue);
+    }
     rte_free(queue->mbufs);
     rte_memzone_free(queue->zone);
     rte_free(queue);
@@ -64,6 +66,67 @@ Queue *create(const rte_eth_dev *dev, const char *kind, uint16_t id, uint16_t nb
     return queue;
 }
 
+/** Whether the mbufs of a pool say where a device finds their buffers. */
+bool carries_addresses(rte_mempool *pool) {
+    return is_iommufd_pool(pool) &&
+           !(rte_pktmbuf_priv_flags(pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF);
+}
+
+/** Let the buffers of a queue's pool be looked up; 0, or a negative errno after saying why. */
+int look_up_buffers(const rte_eth_dev *dev, RxQueue &queue) {
+    const rte_mempool *pool = queue.pool;
+
+    if (const int ret = rx_lookup_setup(queue); ret != 0) {
+        IGB_PORT_LOG(ERR, dev, "no memory for Rx queue %u to look up the buffers of pool %s",
+                     queue.queue_id, pool->name);
+        return ret;
+    }
+    const uint32_t split = queue.lookup.nb_split;
+    if (pool->size - split < queue.nb_desc) {
+        IGB_PORT_LOG(ERR, dev,
+                     "Rx queue %u: %u of the %u buffers of pool %s are in one piece for a device, "
+                     "and the ring has %u; take the pool's memory from hugepages",
+                     queue.queue_id, pool->size - split, pool->size, pool->name, queue.nb_desc);
+        return -ENOMEM;
+    }
+    if (queue.lookup.pinned)
+        IGB_PORT_LOG(NOTICE, dev,
+                     "Rx queue %u: the buffers of pool %s are external; the address of each is "
+                     "looked up",
+                     queue.queue_id, pool->name);
+    else
+        IGB_PORT_LOG(NOTICE, dev,
+                     "Rx queue %u: the mbufs of pool %s carry no DMA addresses (its mempool ops "
+                     "are \"%s\"), each is looked up; faster: the EAL option "
+                     "--mbuf-pool-ops-name %s",
+                     queue.queue_id, pool->name, rte_mempool_get_ops(pool->ops_index)->name,
+                     kPoolOps);
+    if (split != 0)
+        IGB_PORT_LOG(WARNING, dev,
+                     "Rx queue %u: %u of the %u buffers of pool %s lie in pages that are no "
+                     "neighbours for a device and are not received into; hugepages have none such",
+                     queue.queue_id, split, pool->size, pool->name);
+    return 0;
+}
+
+/** Keep the memory of a queue's buffers in the address space; result as look_up_buffers(). */
+int take_pool(const rte_eth_dev *dev, RxQueue &queue) {
+    rte_mempool *pool = queue.pool;
+    const bool carried = carries_addresses(pool);
+
+    queue.pool_hold = carried ? rte_iommufd_hold_pool(pool) : rte_iommufd_hold_buffers(pool);
+    if (queue.pool_hold == nullptr) {
+        const int error = rte_errno;
+        IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s cannot be used: %s%s", queue.queue_id,
+                     pool->name, rte_strerror(error),
+                     error == EFAULT ? "; give external memory to rte_dev_dma_map() before the "
+                                       "queue is set up"
+                                     : "");
+        return -error;
+    }
+    return carried ? 0 : look_up_buffers(dev, queue);
+}
+
 /** ethdev checks this against dev_infos_get() too; a ring of another size would overrun. */
 bool is_ring_size(uint16_t nb_desc) {
     return nb_desc >= kMinRing && nb_desc <= kMaxRing && nb_desc % kBatch == 0;
@@ -75,19 +138,13 @@ int rx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int
                    const rte_eth_rxconf *conf, rte_mempool *pool) {
     if (!is_ring_size(nb_desc))
         return -EINVAL;
-    if (!is_iommufd_pool(pool)) {
+    if (pool->flags & RTE_MEMPOOL_F_NON_IO) {
         IGB_PORT_LOG(ERR, dev,
-                     "Rx queue %u: the mbufs of pool %s carry no DMA addresses (its mempool ops "
-                     "are \"%s\"); add the EAL option --mbuf-pool-ops-name %s",
-                     id, pool->name, rte_mempool_get_ops(pool->ops_index)->name, kPoolOps);
-        return -EINVAL;
-    }
-    if (rte_pktmbuf_priv_flags(pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) {
-        IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s has external buffers, which are not supported",
+                     "Rx queue %u: pool %s is not for devices: it was made so, or its memory has "
+                     "left the address space with the last device",
                      id, pool->name);
         return -EINVAL;
     }
-
     if (conf->rx_free_thresh >= nb_desc) {
         IGB_PORT_LOG(ERR, dev, "Rx queue %u: rx_free_thresh %u is not below %u descriptors", id,
                      conf->rx_free_thresh, nb_desc);
@@ -114,15 +171,11 @@ int rx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int
     // Never more than half a ring: the rest must last until buffers come.
     queue->free_thresh = conf->rx_free_thresh != 0 ? std::max(conf->rx_free_thresh, kBatch)
                                                    : std::min<uint16_t>(kRxFreeThresh, nb_desc / 2);
-    queue->pool_hold = rte_iommufd_hold_pool(pool);
-    if (queue->pool_hold == nullptr) {
-        const int error = rte_errno;
-        IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s cannot be used: %s", id, pool->name,
-                     rte_strerror(error));
-        destroy(dev, queue);
-        return -error;
-    }
     queue->buffer_size = static_cast<uint16_t>(kib << srrctl::BSIZEPACKET_SHIFT);
+    if (const int ret = take_pool(dev, *queue); ret != 0) {
+        destroy(dev, queue);
+        return ret;
+    }
     queue->missing = nb_desc; // empty until dev_start()
     queue->tail = register_address(adapter(dev), reg::RDT(id));
     queue->rearm_data = rx_rearm_data(dev->data->port_id);

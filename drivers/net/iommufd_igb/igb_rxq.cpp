@@ -44,6 +44,8 @@ uint64_t rx_rearm_data(uint16_t port_id) {
 }
 
 int rx_fill(RxQueue &queue) {
+    if (queue.lookup.enabled)
+        return rx_lookup_fill(queue);
     if (rte_mempool_get_bulk(queue.pool, reinterpret_cast<void **>(queue.mbufs), queue.nb_desc) !=
         0)
         return -ENOMEM;
@@ -63,6 +65,8 @@ void rx_drain(RxQueue &queue) {
         rte_mempool_put(queue.pool, queue.mbufs[index]);
     }
     queue.missing = queue.nb_desc;
+    if (queue.lookup.enabled)
+        rx_lookup_drain(queue);
 }
 
 uint16_t rx_burst_scalar(void *queue, rte_mbuf **packets, uint16_t nb_packets) {

@@ -29,6 +29,7 @@
 #include <rte_memzone.h>
 
 #include "igb_desc.hpp"
+#include "igb_queue.hpp"
 
 struct rte_iommufd_hold;
 
@@ -39,6 +40,19 @@ namespace igb {
  * costs a write to the tail, which is a bus transaction, and in a virtual machine an exit.
  */
 inline constexpr uint16_t kRxFreeThresh = 64;
+
+/** Of a queue whose pool's mbufs carry no DMA addresses; see igb_rxq_lookup.cpp. */
+struct RxLookup {
+    bool enabled;
+    bool pinned;         /**< Buffers are external ones that never leave their mbufs. */
+    uint16_t nb_ready;   /**< Fewer than a batch, except amid a refill. */
+    uint32_t nb_aside;   /**< Mbufs that the device does not get, until the queue stops. */
+    uint32_t nb_split;   /**< Of all the pool's, at set-up: so many go aside as expected. */
+    uint32_t aside_room; /**< For every mbuf of the pool. */
+    rte_mbuf **aside;
+    rte_mbuf *ready[kBatch]; /**< For the next batch, and where their data goes. */
+    rte_iova_t dma[kBatch];
+};
 
 struct RxQueue {
     // Touched by every burst.
@@ -67,6 +81,7 @@ struct RxQueue {
     rte_iova_t dma;
     uint16_t queue_id;
     bool drop_when_full;
+    RxLookup lookup;
 };
 
 /** RxQueue::rearm_data for a port: headroom, one reference, one segment. */
@@ -83,6 +98,20 @@ int rx_fill(RxQueue &queue);
 /** Free every buffer of the ring. The device must not use them any more. */
 void rx_drain(RxQueue &queue);
 
+/**
+ * Let the addresses of a queue's buffers be looked up. Its pool, whose buffers are held, and
+ * buffer_size are set.
+ *
+ * @return
+ *   0 or -ENOMEM. rx_lookup_free() takes it back.
+ */
+int rx_lookup_setup(RxQueue &queue);
+void rx_lookup_free(RxQueue &queue);
+
+/** What rx_fill() and rx_drain() do for such a queue. */
+int rx_lookup_fill(RxQueue &queue);
+void rx_lookup_drain(RxQueue &queue);
+
 /** Give the buffer of a descriptor that is no good packet back, and count the packet. */
 void rx_discard(RxQueue &queue, rte_mbuf *mbuf, uint32_t status);
 
@@ -94,7 +123,10 @@ inline uint16_t rx_tail(const RxQueue &queue) {
 /** eth_rx_burst_t, scalar. */
 uint16_t rx_burst_scalar(void *queue, rte_mbuf **packets, uint16_t nb_packets);
 
-/** The same with AVX2, on a CPU that has it. */
+/** The same for a port with a queue whose buffers are looked up, and for all of its queues. */
+uint16_t rx_burst_lookup(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+
+/** The same as the scalar one with AVX2, on a CPU that has it. */
 uint16_t rx_burst_avx2(void *queue, rte_mbuf **packets, uint16_t nb_packets);
 
 /** The same with AVX-512 F, BW, DQ and VL. */

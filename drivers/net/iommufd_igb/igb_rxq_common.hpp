@@ -164,6 +164,8 @@ inline void advance(RxQueue &queue, uint16_t done) {
  * @param take
  *   Takes what is done of the next descriptors: uint16_t(queue, look, packets, received),
  *   as take_scalar().
+ * @param arm
+ *   For refill(), which may be overloaded for its type.
  */
 template <typename Take, typename Arm>
 inline uint16_t receive(RxQueue &queue, rte_mbuf **packets, uint16_t nb_packets, Take take,

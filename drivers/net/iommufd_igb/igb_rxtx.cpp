@@ -5,8 +5,8 @@
 /**
  * @file
  * The one place that chooses burst functions. A variant (vector, scattered) is a row here
- * and a function in a file of its own; rows stand from the fastest to the most general, and
- * the first that suits the configuration is taken.
+ * and a function in a file of its own; rows stand from the fastest to the most general, after
+ * those that a configuration demands, and the first that suits the configuration is taken.
  */
 
 // Of rte_vect_get_max_simd_bitwidth(), which every vector driver calls.
@@ -48,6 +48,16 @@ bool always(const rte_eth_dev *) {
     return true;
 }
 
+/** A port has one receive function for all queues. */
+bool looks_up(const rte_eth_dev *dev) {
+    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+        const auto *queue = static_cast<const RxQueue *>(dev->data->rx_queues[i]);
+        if (queue != nullptr && queue->lookup.enabled)
+            return true;
+    }
+    return false;
+}
+
 #if defined(RTE_ARCH_X86_64)
 bool has(rte_cpu_flag_t flag) {
     return rte_cpu_get_flag_enabled(flag) > 0;
@@ -65,6 +75,7 @@ bool avx512(const rte_eth_dev *) {
 #endif
 
 constexpr RxVariant kRxVariants[] = {
+    {rx_burst_lookup, looks_up, "Scalar, addresses looked up"},
 #if defined(RTE_ARCH_X86_64)
     {rx_burst_avx512, avx512, "Vector AVX512"},
     {rx_burst_avx2, avx2, "Vector AVX2"},

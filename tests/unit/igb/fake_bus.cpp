@@ -4,12 +4,14 @@
 
 #include "fake_bus.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <set>
 
 #include <gtest/gtest.h>
 #include <rte_errno.h>
+#include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_memzone.h>
 
@@ -147,6 +149,30 @@ rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *) {
     bus().holds++;
     static char hold;
     return reinterpret_cast<rte_iommufd_hold *>(&hold);
+}
+
+rte_iommufd_hold *rte_iommufd_hold_buffers(rte_mempool *pool) {
+    const auto buffer_is_mapped = [](rte_mempool *mp, void *all, void *object, unsigned int) {
+        auto *mbuf = static_cast<rte_mbuf *>(object);
+        const char *buffer =
+            static_cast<const char *>(rte_pktmbuf_priv_flags(mp) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF
+                                          ? mbuf->buf_addr
+                                          : rte_mbuf_to_baddr(mbuf));
+
+        for (size_t at = 0; at < rte_pktmbuf_data_room_size(mp);) {
+            const size_t run = bus().memory.contiguous(buffer + at, SIZE_MAX);
+            *static_cast<bool *>(all) &= run != 0;
+            at += std::max<size_t>(run, 1);
+        }
+    };
+    bool all = true;
+
+    rte_mempool_obj_iter(pool, buffer_is_mapped, &all);
+    if (!all) {
+        rte_errno = EFAULT;
+        return nullptr;
+    }
+    return rte_iommufd_hold_pool(pool);
 }
 
 void rte_iommufd_hold_release(rte_iommufd_hold *hold) {

@@ -125,6 +125,40 @@ rte_mempool *PortTest::make_pool(const char *name, const char *ops, unsigned int
     return made;
 }
 
+namespace {
+
+alignas(4096) uint8_t decoy[16384];
+
+} // namespace
+
+uint64_t PortTest::decoy_dma() {
+    return reinterpret_cast<uint64_t>(decoy) + kDmaOffset;
+}
+
+void PortTest::map_pool(rte_mempool *mapped) {
+    rte_mempool_mem_iter(
+        mapped,
+        [](rte_mempool *, void *, rte_mempool_memhdr *chunk, unsigned int) {
+            bus().map(chunk->addr, chunk->len);
+        },
+        nullptr);
+}
+
+rte_mempool *PortTest::make_lying_pool(unsigned int size) {
+    rte_mempool *made = make_pool("lying", "ring_mp_mc", size);
+
+    EXPECT_NE(nullptr, made);
+    map_pool(made);
+    bus().map(decoy, sizeof(decoy));
+    rte_mempool_obj_iter(
+        made,
+        [](rte_mempool *, void *, void *object, unsigned int) {
+            static_cast<rte_mbuf *>(object)->buf_iova = decoy_dma();
+        },
+        nullptr);
+    return made;
+}
+
 rte_eth_stats PortTest::stats() const {
     rte_eth_stats result{};
 

@@ -52,6 +52,14 @@ protected:
 
     rte_mempool *make_pool(const char *name, const char *ops, unsigned int size,
                            uint16_t room = RTE_MBUF_DEFAULT_BUF_SIZE);
+    /**
+     * A pool of another kind, which the device reaches. Its mbufs say that their buffers are at
+     * decoy_dma(), where the device may write too: who believes them receives into the decoy.
+     */
+    rte_mempool *make_lying_pool(unsigned int size);
+    static uint64_t decoy_dma();
+    /** Let the device reach all of a pool. */
+    static void map_pool(rte_mempool *mapped);
     /** Every mbuf is in its pool, once, and as the mbuf library wants it there. */
     static void expect_whole(rte_mempool *whole);
     rte_eth_stats stats() const;

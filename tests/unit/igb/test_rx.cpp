@@ -277,4 +277,11 @@ TEST_P(RxTest, AnythingUnusualAnywhereInATurn) {
 
 EVERY_VARIANT(RxTest);
 
+// In pools whose mbufs lie about their addresses.
+INSTANTIATE_TEST_SUITE_P(
+    LookedUp, RxTest,
+    testing::Values(test::Variant{"Scalar", RTE_VECT_SIMD_DISABLED, "Scalar", true},
+                    test::Variant{"Avx2", RTE_VECT_SIMD_256, "Vector AVX2", true}),
+    [](const auto &each) { return each.param.name; });
+
 } // namespace

@@ -42,17 +42,33 @@ TEST_F(SetupTest, OtherMultiQueueModesAreRefused) {
     EXPECT_EQ(-EINVAL, configure(1, conf));
 }
 
-TEST_F(SetupTest, PoolOfAnotherKindIsRefusedByName) {
+TEST_F(SetupTest, PoolOfAnotherKindIsToldTheFasterOne) {
+    rte_mempool *foreign = make_lying_pool(127);
+    rte_eth_conf conf{};
+
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    test::LogCapture log;
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, foreign));
+    EXPECT_NE(std::string::npos, log.text().find("--mbuf-pool-ops-name iommufd")) << log.text();
+    EXPECT_NE(std::string::npos, log.text().find("lying"));
+    EXPECT_NE(std::string::npos, log.text().find("ring_mp_mc"));
+    EXPECT_EQ(1, bus().holds);
+}
+
+TEST_F(SetupTest, PoolOfAnotherKindThatIsOutOfReachIsRefused) {
     rte_mempool *foreign = make_pool("foreign", "ring_mp_mc", 127);
     rte_eth_conf conf{};
 
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
     test::LogCapture log;
-    EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, foreign));
-    EXPECT_NE(std::string::npos, log.text().find("--mbuf-pool-ops-name iommufd")) << log.text();
-    EXPECT_NE(std::string::npos, log.text().find("foreign"));
-    EXPECT_NE(std::string::npos, log.text().find("ring_mp_mc"));
+    EXPECT_EQ(-EFAULT, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, foreign));
+    EXPECT_NE(std::string::npos, log.text().find("pool foreign cannot be used")) << log.text();
+    EXPECT_NE(std::string::npos, log.text().find("rte_dev_dma_map()")) << log.text();
+    EXPECT_EQ(0, bus().holds);
+    map_pool(foreign);
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, foreign));
 }
 
 TEST_F(SetupTest, PoolThatIsOutOfReachIsRefused) {

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/**
+ * @file
+ * Receive from pools whose mbufs do not carry their DMA addresses: what is believed, what is not
+ * received into, and pinned external buffers. test_rx.cpp runs with such a pool too.
+ */
+
+#include <algorithm>
+#include <set>
+
+#include "igb_desc.hpp"
+#include "port_test.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace igb;
+using model::Received;
+using test::bus;
+
+size_t times(const std::string &text, const std::string &part) {
+    size_t found = 0;
+
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
+        found++;
+    return found;
+}
+
+class RxLookupTest : public test::PortTest {
+protected:
+    std::string rx_mode() const {
+        rte_eth_burst_mode mode{};
+
+        EXPECT_EQ(0, rte_eth_rx_burst_mode_get(kPort, 0, &mode));
+        return mode.info;
+    }
+
+    void arrive(uint32_t id, uint16_t queue = 0) {
+        ASSERT_EQ(Received::Delivered, device().receive(queue, frame(id)));
+    }
+
+    /** @p count frames in and out, whatever buffers they take. */
+    void pass(uint32_t count) {
+        for (uint32_t i = 0; i < count; i++) {
+            arrive(i);
+            const auto mbufs = receive();
+            ASSERT_EQ(1u, mbufs.size());
+            ASSERT_EQ(frame(i), contents(mbufs[0]));
+            free_all(mbufs);
+        }
+    }
+
+    /** A pool of which the buffer of every @p every-th mbuf is in two pieces for the device. */
+    rte_mempool *make_split_pool(unsigned int size, unsigned int every) {
+        struct Walk {
+            unsigned int every;
+            const char *start; // of the piece
+            const char *end;
+        } walk{every, nullptr, nullptr};
+        rte_mempool *made = make_pool("split", "ring_mp_mc", size);
+
+        EXPECT_NE(nullptr, made);
+        rte_mempool_obj_iter(
+            made,
+            [](rte_mempool *, void *opaque, void *object, unsigned int index) {
+                auto *each = static_cast<Walk *>(opaque);
+                const auto *buffer =
+                    static_cast<const char *>(static_cast<rte_mbuf *>(object)->buf_addr);
+                if (each->start == nullptr)
+                    each->start = buffer;
+                each->end = buffer + RTE_MBUF_DEFAULT_BUF_SIZE;
+                if (index % each->every != 0)
+                    return;
+                const char *middle = buffer + 1000;
+                bus().map(each->start, static_cast<size_t>(middle - each->start));
+                each->start = middle;
+            },
+            &walk);
+        bus().map(walk.start, static_cast<size_t>(walk.end - walk.start));
+        return made;
+    }
+
+    /** Mbufs with buffers in memory_, whose addresses are lies. */
+    rte_mempool *make_pinned_pool() {
+        const rte_pktmbuf_extmem memory = {.buf_ptr = memory_,
+                                           .buf_iova = decoy_dma(),
+                                           .buf_len = sizeof(memory_),
+                                           .elt_size = RTE_MBUF_DEFAULT_BUF_SIZE};
+        rte_mempool *made = rte_pktmbuf_pool_create_extbuf(
+            "pinned", kPinned, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, &memory, 1);
+
+        EXPECT_NE(nullptr, made);
+        pools.push_back(made);
+        return made;
+    }
+
+    /** As the library wants them in their pool. */
+    static void expect_pinned(rte_mempool *pinned) {
+        rte_mempool_obj_iter(
+            pinned,
+            [](rte_mempool *, void *, void *object, unsigned int) {
+                const auto *mbuf = static_cast<const rte_mbuf *>(object);
+                EXPECT_EQ(RTE_MBUF_F_EXTERNAL, mbuf->ol_flags & RTE_MBUF_F_EXTERNAL);
+                EXPECT_EQ(1, rte_mbuf_ext_refcnt_read(mbuf->shinfo));
+                EXPECT_GE(mbuf->buf_addr, static_cast<void *>(memory_));
+                EXPECT_LT(mbuf->buf_addr, static_cast<void *>(memory_ + sizeof(memory_)));
+            },
+            nullptr);
+    }
+
+    static constexpr unsigned int kPinned = 150;
+    alignas(4096) static inline char memory_[kPinned * RTE_MBUF_DEFAULT_BUF_SIZE];
+};
+
+// What test_rx.cpp would find with mbufs that lie, if they were believed.
+TEST_F(RxLookupTest, NegativeControl) {
+    pool = make_pool("believed", "iommufd", kPoolSize);
+    const rte_mempool *lying = make_lying_pool(31); // maps the decoy
+    ASSERT_NE(nullptr, lying);
+    rte_mempool_obj_iter(
+        pool,
+        [](rte_mempool *, void *, void *object, unsigned int) {
+            static_cast<rte_mbuf *>(object)->buf_iova = decoy_dma();
+        },
+        nullptr);
+    bring_up();
+    arrive(1);
+    const auto mbufs = receive();
+    ASSERT_EQ(1u, mbufs.size());
+    EXPECT_NE(frame(1), contents(mbufs[0]));
+    free_all(mbufs);
+}
+
+TEST_F(RxLookupTest, OnlyWhereItIsNeeded) {
+    rte_mempool *const carrying = pool;
+
+    pool = make_lying_pool(kPoolSize);
+    bring_up();
+    EXPECT_EQ(test::kLookedUp, rx_mode());
+    pass(3);
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    pool = carrying;
+    bring_up();
+    EXPECT_NE(test::kLookedUp, rx_mode());
+    device().sleep_us(model::Igb::kAutonegUs);
+    pass(3);
+}
+
+TEST_F(RxLookupTest, QueuesOfBothKinds) {
+    rte_eth_conf conf{};
+    rte_mempool *lying = make_lying_pool(kPoolSize);
+
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 2, 2, &conf));
+    for (uint16_t queue = 0; queue < 2; queue++) {
+        ASSERT_EQ(
+            0, rte_eth_rx_queue_setup(kPort, queue, kRing, 0, nullptr, queue == 0 ? pool : lying));
+        ASSERT_EQ(0, rte_eth_tx_queue_setup(kPort, queue, kRing, 0, nullptr));
+    }
+    ASSERT_EQ(0, start());
+    EXPECT_EQ(test::kLookedUp, rx_mode());
+    device().sleep_us(model::Igb::kAutonegUs);
+    for (uint32_t i = 0; i < 3u * kRing; i++) {
+        const auto queue = static_cast<uint16_t>(i % 2);
+        arrive(i, queue);
+        const auto mbufs = receive(32, queue);
+        ASSERT_EQ(1u, mbufs.size());
+        EXPECT_EQ(queue == 0 ? pool : lying, mbufs[0]->pool);
+        EXPECT_EQ(frame(i), contents(mbufs[0]));
+        free_all(mbufs);
+    }
+}
+
+// The model faults if a device is told to write across the cut.
+TEST_F(RxLookupTest, BuffersInTwoPiecesAreNotReceivedInto) {
+    constexpr unsigned int split = kPoolSize / 4;
+    std::set<rte_mbuf *> seen;
+
+    pool = make_split_pool(kPoolSize, 4);
+    {
+        test::LogCapture log;
+        bring_up();
+        EXPECT_EQ(1u,
+                  times(log.text(), std::to_string(split) + " of the 500 buffers of pool split "
+                                                            "lie in pages that are no neighbours"))
+            << log.text();
+    }
+    test::LogCapture log;
+    // The application keeps all it gets, until there is nothing left to receive into.
+    for (uint32_t i = 0; device().receive(0, frame(i)) == Received::Delivered; i++)
+        for (rte_mbuf *mbuf : receive()) {
+            ASSERT_EQ(frame(i), contents(mbuf));
+            ASSERT_TRUE(seen.insert(mbuf).second);
+        }
+    EXPECT_LE(seen.size(), kPoolSize - split);
+    EXPECT_GT(seen.size(), kPoolSize - split - 2 * 32);
+    EXPECT_GT(stats().rx_nombuf, 0u);
+    EXPECT_EQ("", log.text()) << "nothing unexpected is out of reach";
+
+    free_all({seen.begin(), seen.end()});
+    EXPECT_TRUE(receive().empty()); // refills
+    pass(3 * kPoolSize);
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0u, rte_mempool_in_use_count(pool)) << "they go back when the queue stops";
+    bring_up();
+    device().sleep_us(model::Igb::kAutonegUs);
+    pass(kPoolSize);
+}
+
+TEST_F(RxLookupTest, TooFewInOnePiece) {
+    rte_eth_conf conf{};
+
+    pool = make_split_pool(100, 2);
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    test::LogCapture log;
+    EXPECT_EQ(-ENOMEM, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+    EXPECT_NE(std::string::npos,
+              log.text().find("50 of the 100 buffers of pool split are in one piece for a device, "
+                              "and the ring has 64"))
+        << log.text();
+    EXPECT_EQ(0, bus().holds);
+}
+
+// Enough at set-up, but the application has taken them by the start.
+TEST_F(RxLookupTest, TooFewLeft) {
+    std::vector<rte_mbuf *> taken(100);
+
+    pool = make_split_pool(200, 2);
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, configure());
+    ASSERT_EQ(0, rte_pktmbuf_alloc_bulk(pool, taken.data(), 100));
+    test::LogCapture log;
+    EXPECT_EQ(-ENOMEM, start());
+    EXPECT_NE(std::string::npos,
+              log.text().find("fewer than 64 mbufs left that are in one piece for a device"));
+    EXPECT_EQ(100u, rte_mempool_in_use_count(pool)) << "nothing is kept";
+    free_all(taken);
+    EXPECT_EQ(0, start());
+}
+
+// An application that moves a buffer, or frees its memory, under a running queue.
+TEST_F(RxLookupTest, OutOfReachWhileRunning) {
+    static char nowhere[RTE_MBUF_DEFAULT_BUF_SIZE];
+    constexpr uint32_t count = 3;
+    std::vector<std::pair<rte_mbuf *, void *>> moved;
+
+    pool = make_lying_pool(kPoolSize);
+    bring_up();
+    for (uint32_t i = 0; i < count; i++) {
+        moved.emplace_back(rte_pktmbuf_alloc(pool), nullptr);
+        moved[i].second = std::exchange(moved[i].first->buf_addr, nowhere);
+    }
+    for (const auto &each : moved)
+        rte_mempool_put(pool, each.first);
+
+    test::LogCapture log;
+    pass(3 * kPoolSize);
+    EXPECT_EQ(1u, times(log.text(), "Rx queue 0: a buffer of pool lying is out of reach"))
+        << log.text();
+    EXPECT_TRUE(std::all_of(std::begin(nowhere), std::end(nowhere), [](char c) { return c == 0; }));
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
+    for (const auto &each : moved)
+        each.first->buf_addr = each.second;
+}
+
+TEST_F(RxLookupTest, PinnedBuffersAreReceivedInto) {
+    bus().map(memory_, sizeof(memory_));
+    pool = make_pinned_pool();
+    (void)make_lying_pool(31); // maps the decoy
+    bring_up();
+    EXPECT_EQ(test::kLookedUp, rx_mode());
+    arrive(1);
+    const auto mbufs = receive();
+    ASSERT_EQ(1u, mbufs.size());
+    const rte_mbuf &mbuf = *mbufs[0];
+    EXPECT_EQ(frame(1), contents(&mbuf));
+    EXPECT_EQ(RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+              mbuf.ol_flags);
+    EXPECT_EQ(RTE_PKTMBUF_HEADROOM, mbuf.data_off);
+    const char *reason = nullptr;
+    EXPECT_EQ(0, rte_mbuf_check(&mbuf, 1, &reason)) << reason;
+    free_all(mbufs);
+    pass(3 * kPinned);
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
+    expect_pinned(pool);
+}
+
+TEST_F(RxLookupTest, PinnedBuffersOutliveTheirMbufsInClones) {
+    rte_mempool *clones = make_pool("clones", "ring_mp_mc", 31);
+
+    bus().map(memory_, sizeof(memory_));
+    pool = make_pinned_pool();
+    bring_up();
+    arrive(5);
+    const auto mbufs = receive();
+    ASSERT_EQ(1u, mbufs.size());
+    rte_mbuf *clone = rte_pktmbuf_clone(mbufs[0], clones);
+    ASSERT_NE(nullptr, clone);
+    free_all(mbufs);
+    pass(3 * kPinned); // the buffer is not used again while the clone shows it
+    EXPECT_EQ(frame(5), contents(clone));
+    rte_pktmbuf_free(clone);
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
+    expect_pinned(pool);
+}
+
+TEST_F(RxLookupTest, PinnedBuffersAreForwarded) {
+    bus().map(memory_, sizeof(memory_));
+    pool = make_pinned_pool();
+    bring_up();
+    for (uint32_t i = 0; i < 4 * kPinned; i++) {
+        arrive(i);
+        auto mbufs = receive();
+        ASSERT_EQ(1u, mbufs.size());
+        ASSERT_EQ(1, rte_eth_tx_burst(kPort, 0, mbufs.data(), 1));
+        ASSERT_EQ(1, device().transmit(0));
+        ASSERT_EQ(frame(i), device().sent.back().data);
+    }
+    EXPECT_EQ(0u, stats().oerrors);
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
+    expect_pinned(pool);
+}
+
+TEST_F(RxLookupTest, PinnedBuffersOutOfReachAreRefused) {
+    rte_eth_conf conf{};
+
+    bus().map(memory_, sizeof(memory_) - 1);
+    pool = make_pinned_pool();
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    test::LogCapture log;
+    EXPECT_EQ(-EFAULT, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+    EXPECT_NE(std::string::npos, log.text().find("rte_dev_dma_map()")) << log.text();
+    bus().map(memory_, sizeof(memory_));
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+}
+
+} // namespace
