@@ -141,12 +141,6 @@ def memlock():
             preexec=privileges.memlock(16 << 20))
 
 
-@tap.test("a receive queue on a pool of another kind")
-def other_pool():
-    refused("--mbuf-pool-ops-name iommufd", "Fail to configure port 0 rx queues",
-            eal=lab.eal(NIC, pool_ops=False), may_start=True)
-
-
 @tap.test("an unknown device argument")
 def devarg():
     output = refused("unknown argument 'speeed'",

@@ -6,6 +6,7 @@ compared, under a storm of page migration; and what cannot be used is refused wi
 
 import contextlib
 import errno
+import re
 
 from labtest import lab, memory, tap, telemetry, traffic
 from labtest.peer import Peer
@@ -41,18 +42,32 @@ def check_areas(pid, totals):
     return arenas
 
 
-def forwards(*eal, options=(), arguments="", compaction=False):
-    """Frames through testpmd with these options; what /iommufd/memory said meanwhile."""
+def frames_of_queues(program):
+    """Where the pages are that receive queues use."""
+    with telemetry.Telemetry() as connection:
+        return [memory.physical(program.pid, area.va, area.bytes)
+                for area in telemetry.areas(connection) if area.queues > 0]
+
+
+def forwards(*eal, options=(), arguments="", compaction=False, looked_up=False, at_start=None):
+    """Frames through testpmd with these options; what /iommufd/memory said meanwhile. looked_up:
+    mbufs do not carry the addresses of their buffers. at_start: called before traffic."""
     with Peer() as peer:
         devices = lab.allow(*lab.NICS, arguments=arguments)
         program = Testpmd(["-l", "0-1", *lab.plugins(), "--no-pci", *devices, *lab.POOL_OPS, *eal],
                           options).start()
+        if at_start is not None:
+            at_start(program)
+        tap.equal("addresses looked up" in program.command("show rxq info 0 0"), looked_up,
+                  "receive with addresses looked up")
         own = traffic.prepare(peer, program)
+        frames = frames_of_queues(program)
         with Storm(program.pid, compaction) as storm:
             while storm.rounds < ROUNDS:
                 traffic.round_trip(peer, own, traffic.BATCH)
         traffic.round_trip(peer, own, traffic.BATCH)
         tap.equal((storm.moved, storm.wandered()), (0, 0), "hugepages that the storm has moved")
+        tap.check(frames and frames == frames_of_queues(program), "pages of receive queues moved")
         program.command("stop")
         totals = telemetry.memory()
         tap.equal(totals["bytes_pinned"], memory.pinned(program.pid), "bytes pinned, by VmPin")
@@ -110,12 +125,22 @@ def no_huge():
                                  "use hugepages", "testpmd")
 
 
-@tap.test("testpmd --mp-alloc=anon: pools of another kind, refused with the reason")
+@tap.test("testpmd --mp-alloc=anon: pools of another kind, in 4 KiB pages that EAL does not know")
 def mp_anon():
-    program = Testpmd(lab.eal(), ["--mp-alloc=anon"]).start()
-    program.quit()
-    tap.contains(program.output, "carry no DMA addresses", "testpmd")
-    lab.clean_up()
+    def scatter(program):
+        # Neighbours come to be far apart, and buffers that lie across them to be in two pieces.
+        for start, end in memory.shared_anonymous_of(program.pid):
+            pages = range(start, end, 16 * memory.PAGE)
+            tap.equal(memory.move_to_other_node(program.pid, pages), 0,
+                      "pages that stay though no queue uses them")
+        program.command("port start all")
+        split = re.search(r"(\d+) of the 4096 buffers of pool mb_pool_0 lie in pages that are no "
+                          "neighbours for a device", program.output)
+        tap.check(split and 0 < int(split[1]) < 4096, f"in two pieces: {program.output}")
+
+    totals = forwards(options=["--mp-alloc=anon", "--disable-device-start"], looked_up=True,
+                      at_start=scatter)
+    tap.check(totals["pages_4k"] > 0, f"{totals}")
 
 
 @tap.test("testpmd --mp-alloc=xmem: an external heap of 4 KiB pages")
@@ -129,12 +154,9 @@ def mp_xmemhuge():
     forwards(options=["--mp-alloc=xmemhuge"])
 
 
-@tap.test("testpmd --mp-alloc=xbuf: pinned external buffers, refused with the reason")
+@tap.test("testpmd --mp-alloc=xbuf: pinned external buffers")
 def mp_xbuf():
-    program = Testpmd(lab.eal(), ["--mp-alloc=xbuf"]).start()
-    program.quit()
-    tap.contains(program.output, "external buffers, which are not supported", "testpmd")
-    lab.clean_up()
+    forwards(options=["--mp-alloc=xbuf"], looked_up=True)
 
 
 @tap.test("an arena by device argument: unmodified testpmd's pools come from it")
@@ -163,10 +185,12 @@ def arena_too_large():
 
 
 @tap.test("Tx of mbufs from foreign pools, clones, external buffers, an arena of the program; of "
-          "unmapped memory nothing")
+          "unmapped memory nothing, and a receive queue on it is refused")
 def tx_sources():
     with Peer() as peer:
         program = TxSources()
+        tap.contains(program.output, "pool pinned cannot be used: Bad address; give external "
+                                     "memory to rte_dev_dma_map()", "tx_sources")
         for kind in ("pool", "foreign", "indirect", "malloc", "mapped", "arena"):
             program.check_frames(peer, kind)
         program.check_frames(peer, "unmapped", 0)

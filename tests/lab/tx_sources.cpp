@@ -18,8 +18,9 @@
 // external buffer in EAL's memory), mapped (one in memory given to rte_dev_dma_map() with a lie
 // for its IOVA), unmapped (one that no device may reach), arena (of a pool in an arena), taken (in
 // the one of command arena). Every frame is broadcast, of type 0x88b5, and byte i behind the type
-// is (number * 31 + i * 7) mod 256.
+// is (number * 31 + i * 7) mod 256. The unmapped memory has to be refused for receive at start.
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -78,7 +79,10 @@ public:
         pool_ = make_pool("pool", "iommufd");
         foreign_ = make_pool("foreign", "ring_mp_mc");
         const rte_eth_conf conf{};
-        if (pool_ == nullptr || foreign_ == nullptr || rte_eth_dev_configure(0, 1, 1, &conf) < 0 ||
+        mapped_ = reserve();
+        unmapped_ = reserve();
+        if (pool_ == nullptr || foreign_ == nullptr || mapped_ == nullptr || unmapped_ == nullptr ||
+            rte_eth_dev_configure(0, 1, 1, &conf) < 0 || !is_refused_for_receive(unmapped_) ||
             rte_eth_rx_queue_setup(0, 0, 128, SOCKET_ID_ANY, nullptr, pool_) < 0 ||
             rte_eth_tx_queue_setup(0, 0, 128, SOCKET_ID_ANY, nullptr) < 0 ||
             rte_eth_dev_start(0) < 0)
@@ -90,13 +94,11 @@ public:
         }
         rte_eth_macaddr_get(0, &mac_);
         rte_eth_dev_info info{};
-        mapped_ = reserve();
-        unmapped_ = reserve();
         malloc_ = static_cast<char *>(rte_malloc("external", external, 4096));
         arena_ = make_arena(arena_size, SOCKET_ID_ANY);
         arena_pool_ = arena_ == nullptr ? nullptr : pool_in(arena_, "arena", buffers);
-        return arena_pool_ != nullptr && link.link_status != 0 && mapped_ != nullptr &&
-               unmapped_ != nullptr && malloc_ != nullptr && rte_eth_dev_info_get(0, &info) == 0 &&
+        return arena_pool_ != nullptr && link.link_status != 0 && malloc_ != nullptr &&
+               rte_eth_dev_info_get(0, &info) == 0 &&
                rte_extmem_register(mapped_, external, nullptr, 0, 4096) == 0 &&
                rte_dev_dma_map(info.device, mapped_, lie, external) == 0;
     }
@@ -163,6 +165,20 @@ private:
         rte_iommufd_arena_info info{};
         rte_iommufd_arena_info_get(taken_, &info);
         answer << "at " << info.addr << " " << info.size;
+    }
+
+    // A pool of pinned external buffers there.
+    static bool is_refused_for_receive(char *memory) {
+        const rte_pktmbuf_extmem place = {.buf_ptr = memory,
+                                          .buf_iova = lie,
+                                          .buf_len = external,
+                                          .elt_size = RTE_MBUF_DEFAULT_BUF_SIZE};
+        rte_mempool *pool = rte_pktmbuf_pool_create_extbuf(
+            "pinned", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, &place, 1);
+        const bool refused = pool != nullptr && rte_eth_rx_queue_setup(0, 0, 128, SOCKET_ID_ANY,
+                                                                       nullptr, pool) == -EFAULT;
+        rte_mempool_free(pool);
+        return refused;
     }
 
     static char *reserve() {

@@ -34,10 +34,10 @@ def allow(*nics, arguments=""):
     return [word for nic in nics for word in ("-a", f"iommufd:{nic}{arguments}")]
 
 
-def eal(*nics, pool_ops=True, no_pci=True, extra=()):
+def eal(*nics, no_pci=True, extra=()):
     """EAL's arguments as a user gives them: the project's plugins and these NICs."""
     return (["-l", "0-1"] + plugins() + (["--no-pci"] if no_pci else []) +
-            allow(*(nics or NICS)) + (POOL_OPS if pool_ops else []) + list(extra))
+            allow(*(nics or NICS)) + POOL_OPS + list(extra))
 
 
 def read(path):

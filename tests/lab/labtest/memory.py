@@ -98,6 +98,13 @@ def hugepages_of(pid):
     return found
 
 
+def shared_anonymous_of(pid):
+    """(start, end) of what a process shares with its children, without a file."""
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as file:
+        return [tuple(int(word, 16) for word in line.split()[0].split("-"))
+                for line in file if line.endswith(" /dev/zero (deleted)\n")]
+
+
 def numa_nodes():
     return len([name for name in os.listdir("/sys/devices/system/node")
                 if re.fullmatch(r"node\d+", name)])
