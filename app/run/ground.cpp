@@ -212,4 +212,19 @@ std::string survey(const Options &options, Ground *ground) {
     return check_hugepages(ground);
 }
 
+// --user lends the mounts. --in-memory has no files in them.
+std::string advise(const Options &options, const Ground &ground) {
+    const auto &words = options.command;
+    const auto &mounts = ground.hugetlbfs;
+    const auto is_writable = [](const std::string &path) {
+        return access(path.c_str(), W_OK | X_OK) == 0;
+    };
+    if (!ground.user.is_caller || std::any_of(mounts.begin(), mounts.end(), is_writable) ||
+        std::find(words.begin(), words.end(), "--in-memory") != words.end())
+        return {};
+    return "user " + ground.user.name + " may not write to " + mounts.front() +
+           ", where DPDK has its hugepages' files: make it his, 'chown " + ground.user.name + " " +
+           mounts.front() + "', or give the command EAL's --in-memory";
+}
+
 } // namespace run

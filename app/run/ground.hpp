@@ -26,4 +26,8 @@ struct Ground {
 // The first thing that is missing, as a sentence without its full stop; empty if nothing is.
 std::string survey(const Options &options, Ground *ground);
 
+// What may go wrong where nothing is missing, as a sentence without its full stop; empty if all is
+// well.
+std::string advise(const Options &options, const Ground &ground);
+
 } // namespace run

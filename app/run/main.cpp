@@ -53,6 +53,8 @@ int run_command(const Options &options) {
                            "dpdk-iommufd-run: %s does not use DPDK by itself; what it starts does "
                            "if it is dynamically linked.\n",
                            ground.program.c_str());
+    if (auto advice = advise(options, ground); !advice.empty())
+        (void)std::fprintf(stderr, "dpdk-iommufd-run: %s.\n", advice.c_str());
     Grants grants;
     std::string runtime;
     if (!ground.user.is_caller) {

@@ -119,11 +119,18 @@ def status_and_signals():
 
 @tap.test("a user who has the nodes and the ambient capabilities needs no root, as in a unit")
 def no_root():
+    command = [*privileges.user("sys_rawio", "ipc_lock"), *stock.run(NIC, user=""), "sh", "-c",
+               "grep -E 'CapEff|CapBnd|Uid' /proc/self/status; echo $LD_PRELOAD"]
     with privileges.owned("/dev/iommu", lab.cdev_of(NIC)):
-        status, output = process.run(
-            [*privileges.user("sys_rawio", "ipc_lock"), *stock.run(NIC, user=""), "sh", "-c",
-             "grep -E 'CapEff|CapBnd|Uid' /proc/self/status; echo $LD_PRELOAD"])
+        status, output = process.run(command)
+        _, in_memory = process.run([*command, "--in-memory"])
+        with privileges.owned("/dev/hugepages"):
+            _, with_mount = process.run(command)
     tap.equal(status, 0, f"status:\n{output}")
+    advice = "may not write to /dev/hugepages"
+    tap.contains(output, advice, "dpdk-iommufd-run without the mount")
+    for other in (in_memory, with_mount):
+        tap.check(advice not in other, f"needless advice:\n{other}")
     wanted = f"{privileges.IPC_LOCK | privileges.SYS_RAWIO:016x}"
     for part in (f"CapEff:\t{wanted}", f"CapBnd:\t{wanted}", "Uid:\t1000\t1000", stock.LIBRARY):
         tap.contains(output, part, "the command")
