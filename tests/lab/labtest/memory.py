@@ -88,12 +88,12 @@ def referenced_code(pid, library):
 def hugepages_of(pid):
     """Addresses of the hugepages a process maps."""
     with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as file:
-        found, start, end = [], 0, 0
+        found, header = [], ""
         for line in file:
-            header = re.match(r"([0-9a-f]+)-([0-9a-f]+) [rwxsp-]{4} ", line)
-            if header:
-                start, end = (int(word, 16) for word in header.groups())
-            elif line.split() == ["KernelPageSize:", "2048", "kB"]:
+            if not line[0].isupper():  # "7f00-7f80 rw-p ...", before its "Name: value" lines
+                header = line
+            elif line.startswith("KernelPageSize:") and line.split()[1] == "2048":
+                start, end = (int(word, 16) for word in header.split()[0].split("-"))
                 found += range(start, end, HUGEPAGE)
     return found
 
