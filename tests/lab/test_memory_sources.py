@@ -18,7 +18,7 @@ ARENA = 64 << 20
 BUFFERS = 4096 * 2048  # bytes at least of each of testpmd's pools
 LINES = 200  # at most, of an answer of /iommufd/areas
 ARENA_OF_PROGRAM = 8 << 20  # tx_sources.cpp
-ROUNDS = 1  # of migration, at least, under traffic
+ROUNDS = 1  # of migration under traffic
 
 
 def check_areas(pid, totals):
@@ -62,7 +62,7 @@ def forwards(*eal, options=(), arguments="", compaction=False, looked_up=False, 
                   "receive with addresses looked up")
         own = traffic.prepare(peer, program)
         frames = frames_of_queues(program)
-        with Storm(program.pid, compaction) as storm:
+        with Storm(program.pid, ROUNDS, compaction) as storm:
             while storm.rounds < ROUNDS:
                 traffic.round_trip(peer, own, traffic.BATCH)
         traffic.round_trip(peer, own, traffic.BATCH)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A storm of page migration over a process: all of it to the other NUMA node and back, and
-single pages, again and again; compaction of all memory too, if asked for (seconds in emulation).
-"""
+"""A storm of page migration over a process, in rounds: all of it to one NUMA node and to the
+other, and single pages; compaction of all memory too, if asked for (seconds in emulation)."""
 
 import contextlib
 import random
@@ -15,10 +14,12 @@ _SINGLE_PAGES = 16  # of each round
 
 
 class Storm:
-    """Runs while the block does. rounds: migrations of the whole process until now."""
+    """Begins with the block and ends after so many rounds, or the round that the block's end
+    finds it in. rounds: those it has done."""
 
-    def __init__(self, pid, compaction=False):
+    def __init__(self, pid, limit, compaction=False):
         self.pid = pid
+        self.limit = limit
         self.compaction = compaction
         self.rounds = 0
         self.moved = 0  # hugepages that single moves have moved
@@ -36,16 +37,15 @@ class Storm:
         self._thread.join(60)
 
     def _run(self):
-        node = 0
-        while not self._end.is_set():
-            subprocess.run(["migratepages", str(self.pid), str(node), str(1 - node)],
-                           check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while self.rounds < self.limit and not self._end.is_set():
+            for node in (0, 1):
+                subprocess.run(["migratepages", str(self.pid), str(node), str(1 - node)],
+                               check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             with contextlib.suppress(OSError):
                 chosen = random.sample(self._pages, min(_SINGLE_PAGES, len(self._pages)))
                 self.moved += len(chosen) - memory.move_to_other_node(self.pid, chosen)
             if self.compaction:
                 lab.write(_COMPACT, "1")
-            node = 1 - node
             self.rounds += 1
 
     def wandered(self):
