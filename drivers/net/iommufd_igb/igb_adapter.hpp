@@ -101,6 +101,8 @@ int allmulticast_enable(rte_eth_dev *dev);
 int allmulticast_disable(rte_eth_dev *dev);
 int mac_addr_set(rte_eth_dev *dev, rte_ether_addr *mac);
 int mtu_set(rte_eth_dev *dev, uint16_t mtu);
+/** Whether every Rx queue's buffers hold a frame of that MTU; 0, or -EINVAL after saying why. */
+int check_buffers(const rte_eth_dev *dev, uint16_t mtu);
 int stats_get(rte_eth_dev *dev, rte_eth_stats *stats);
 int stats_reset(rte_eth_dev *dev);
 /** Add the registers' counts up, before a reset of the device loses them for instance. */

@@ -205,19 +205,6 @@ int enable(rte_eth_dev *dev) {
     return 0;
 }
 
-/** Every frame the MTU allows must fit into one buffer: there is no scattered Rx yet. */
-int check_buffers(const rte_eth_dev *dev, uint16_t mtu) {
-    const uint32_t buffer = smallest_rx_buffer(dev);
-
-    if (mtu + kFrameOverhead <= buffer)
-        return 0;
-    IGB_PORT_LOG(ERR, dev,
-                 "MTU %u needs Rx buffers of %u bytes, the smallest has %u; take a pool with "
-                 "a larger data room or a smaller MTU (scattered Rx is not supported)",
-                 mtu, mtu + kFrameOverhead, buffer);
-    return -EINVAL;
-}
-
 } // namespace
 
 int dev_init(rte_eth_dev *dev, void *) {
@@ -344,15 +331,6 @@ int dev_reset(rte_eth_dev *dev) {
     const int ret = dev_close(dev);
 
     return ret != 0 ? ret : dev_init(dev, nullptr);
-}
-
-int mtu_set(rte_eth_dev *dev, uint16_t mtu) {
-    if (!dev->data->dev_started)
-        return 0; // dev_start() checks and programs it
-    if (const int ret = check_buffers(dev, mtu); ret != 0)
-        return ret;
-    adapter(dev).hw.set_max_frame(mtu + kFrameOverhead);
-    return 0;
 }
 
 namespace {

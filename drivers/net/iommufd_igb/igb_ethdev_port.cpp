@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "igb_adapter.hpp"
+#include "igb_log.hpp"
 #include "igb_queue.hpp"
 #include "igb_rx_fields.hpp"
 #include "igb_rxq.hpp"
@@ -195,6 +196,28 @@ int stats_get(rte_eth_dev *dev, rte_eth_stats *out) {
         out->q_opackets[i] = since(now.tx_packets[i], a.base.tx_packets[i]);
         out->q_obytes[i] = since(now.tx_bytes[i], a.base.tx_bytes[i]);
     }
+    return 0;
+}
+
+/** Every frame the MTU allows must fit into one buffer: there is no scattered Rx yet. */
+int check_buffers(const rte_eth_dev *dev, uint16_t mtu) {
+    const uint32_t buffer = smallest_rx_buffer(dev);
+
+    if (mtu + kFrameOverhead <= buffer)
+        return 0;
+    IGB_PORT_LOG(ERR, dev,
+                 "MTU %u needs Rx buffers of %u bytes, the smallest has %u; take a pool with "
+                 "a larger data room or a smaller MTU (scattered Rx is not supported)",
+                 mtu, mtu + kFrameOverhead, buffer);
+    return -EINVAL;
+}
+
+int mtu_set(rte_eth_dev *dev, uint16_t mtu) {
+    if (!dev->data->dev_started)
+        return 0; // dev_start() checks and programs it
+    if (const int ret = check_buffers(dev, mtu); ret != 0)
+        return ret;
+    adapter(dev).hw.set_max_frame(mtu + kFrameOverhead);
     return 0;
 }
 
