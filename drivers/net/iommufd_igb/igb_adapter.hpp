@@ -56,6 +56,8 @@ struct Adapter {
      * it is certain that DMA has ended. Nothing it may reach is freed while this is set.
      */
     bool dma_live = false;
+    /** As dev_init() has left the device: reset, with no filters, the link being made. */
+    bool fresh = false;
 };
 
 inline Adapter &adapter(const rte_eth_dev *dev) {

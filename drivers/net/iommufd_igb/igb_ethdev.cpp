@@ -59,10 +59,15 @@ uint32_t rss_fields(uint64_t rss_hf) {
     return fields;
 }
 
-/** Reset, then everything that does not depend on queues. */
+/**
+ * Reset, then everything that does not depend on queues; unless probing has just done it, for a
+ * reset takes the link away, which is half a second and more in coming back.
+ */
 Status bring_up(rte_eth_dev *dev) {
     Adapter &a = adapter(dev);
 
+    if (a.fresh)
+        return {};
     if (const Status status = a.hw.reset(); !status.ok())
         return status;
     if (!a.hw.auto_read_done())
@@ -148,8 +153,10 @@ int program(rte_eth_dev *dev) {
 
     std::memcpy(mac.data(), dev->data->mac_addrs[0].addr_bytes, mac.size());
     a.hw.set_mac(mac);
-    if (const Status status = a.hw.start_link(); !status.ok())
-        return report(dev, status);
+    if (!a.fresh)
+        if (const Status status = a.hw.start_link(); !status.ok())
+            return report(dev, status);
+    a.fresh = false;
     a.hw.clear_stats();
 
     a.hw.setup_tx();
@@ -227,6 +234,11 @@ int dev_init(rte_eth_dev *dev, void *) {
     if (const Status status = a.hw.phy_id(phy); !status.ok())
         return report(dev, status);
     IGB_PORT_LOG(DEBUG, dev, "PHY %08x", phy);
+
+    // The link is made while the application sets itself up.
+    if (const Status status = a.hw.start_link(); !status.ok())
+        return report(dev, status);
+    a.fresh = true;
 
     if (dev->data->mac_addrs == nullptr) // else dev_reset(): ethdev keeps the array
         dev->data->mac_addrs =

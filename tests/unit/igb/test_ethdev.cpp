@@ -68,9 +68,24 @@ TEST_F(EthdevTest, IdTable) {
     EXPECT_EQ(nullptr, bus().driver->valid_devargs);
 }
 
-TEST_F(EthdevTest, StartOrder) {
+TEST_F(EthdevTest, TheFirstStartKeepsTheLinkThatProbingBegan) {
     ASSERT_EQ(0, probe());
+    EXPECT_NE(kNever, access(reg::CTRL, ctrl::SLU, ctrl::SLU));
     ASSERT_EQ(0, configure());
+    const uint64_t resets = device().resets();
+    ASSERT_EQ(0, start());
+    EXPECT_EQ(resets, device().resets());
+
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    const size_t from = device().log.size();
+    ASSERT_EQ(0, start());
+    EXPECT_EQ(resets + 1, device().resets()) << "what traffic left behind goes";
+    EXPECT_NE(kNever, access(reg::CTRL, ctrl::SLU, ctrl::SLU, from));
+}
+
+TEST_F(EthdevTest, StartOrder) {
+    bring_up();
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
     const size_t from = device().log.size();
     ASSERT_EQ(0, start());
 
@@ -81,7 +96,7 @@ TEST_F(EthdevTest, StartOrder) {
     const size_t rx_on = access(reg::RXDCTL(0), xdctl::ENABLE, xdctl::ENABLE, from);
     const size_t tail = access(reg::RDT(0), 0xFFFF, kRing - 1, from);
     const size_t receiver = access(reg::RCTL, rctl::EN, rctl::EN, from);
-    const size_t master = bus().when("bus_master_on");
+    const size_t master = bus().when("bus_master_on", 1); // of the second start
 
     EXPECT_LT(reset, rx_base);
     EXPECT_LT(rx_base, master);

@@ -116,8 +116,8 @@ TEST_F(EthdevFaultTest, StartWithAQueueThatStaysOff) {
 }
 
 TEST_F(EthdevFaultTest, StartResetOrPhyHangs) {
-    ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, configure());
+    bring_up();
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
     device().faults.reset_hangs = true;
     EXPECT_EQ(-ETIMEDOUT, start());
     device().faults = {};
@@ -152,8 +152,8 @@ TEST_F(EthdevFaultTest, StopWithoutBusMasterOff) {
 }
 
 TEST_F(EthdevFaultTest, StartAfterAStartThatCouldNotBeUndone) {
-    ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, configure());
+    bring_up();
+    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
     device().faults.enable_rx_hangs = 1;
     device().faults.resets_until_hang = 1;
     bus().bus_master_off_error = -EIO;
