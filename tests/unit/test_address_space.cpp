@@ -371,7 +371,7 @@ TEST_F(AddressSpaceTest, StatsTellWhatIsThereAndWhatWasDone) {
     EXPECT_EQ(stats.map_calls - before.map_calls, 3U);
     EXPECT_EQ(stats.get_pa_calls - before.get_pa_calls, 4U);
     EXPECT_EQ(space.list().size(), 3U);
-    EXPECT_EQ(space.list()[0].users, 1U);
+    EXPECT_EQ(space.list()[0].queues, 1U);
     space.release(&hold);
 }
 

@@ -169,6 +169,88 @@ TEST(DmaTableOutOfMemory, PagesThatWereThereStay) {
     EXPECT_EQ(table->lookup(base + page_2m), std::nullopt);
 }
 
+// A queue with a packet, which needs memory to say so.
+class Reader final : public InFlight {
+public:
+    explicit Reader(Dma packet) : packet_(packet) {}
+    [[nodiscard]] std::size_t capacity() const override { return 1; }
+    void ranges(std::vector<DmaRange> *all) const override {
+        EXPECT_GE(all->capacity(), 1U) << "taken beforehand";
+        all->push_back({packet_, 1});
+    }
+    [[nodiscard]] bool wait_for_lookups() const override { return true; }
+
+private:
+    Dma packet_;
+};
+
+class InUse {
+public:
+    InUse() : kernel(model), table(std::make_unique<DmaTable>()), space(kernel, *table) {
+        model.devices[cdev_path] = nic();
+        model.memory.back(base, page_2m, page_1g);
+        EXPECT_OK(space.open());
+        cdev = kernel.open(cdev_path, 2);
+        EXPECT_EQ(device_bind_iommufd(kernel, cdev, space.iommufd()), 0);
+        EXPECT_EQ(device_attach_iommufd_pt(kernel, cdev, space.ioas()), 0);
+        EXPECT_OK(space.map(base, page_2m, page_2m));
+        space.watch(&elsewhere);
+    }
+    ~InUse() { EXPECT_EQ(kernel.close(cdev), 0); }
+    InUse(const InUse &) = delete;
+    InUse &operator=(const InUse &) = delete;
+
+    FakeKernel model;
+    Sheltered kernel;
+    std::unique_ptr<DmaTable> table;
+    AddressSpace space;
+    Reader elsewhere{Dma{0}};
+    Reader reader{Dma{page_1g + 5}};
+    int cdev;
+};
+
+TEST(AddressSpaceOutOfMemory, UnmapChangesNothing) {
+    const int allocations = for_each_failing_call([&](int n) {
+        InUse use;
+        bool unmapped = false;
+        try {
+            const Shortage shortage(n);
+            unmapped = use.space.unmap(base, page_2m).has_value();
+        } catch (const std::bad_alloc &) {
+            unmapped = false;
+        }
+        const bool failed = has_failed;
+        EXPECT_EQ(unmapped, !failed);
+        EXPECT_EQ(use.model.census().pinned, failed ? page_2m : 0);
+        EXPECT_EQ(use.table->lookup(base), failed ? std::optional(Dma{page_1g}) : std::nullopt);
+        return failed;
+    });
+    EXPECT_GE(allocations, 3);
+}
+
+// The owner does not wait: without memory to ask who reads it, it stays pinned for good.
+TEST(AddressSpaceOutOfMemory, WhatIsFreedIsNotUnpinned) {
+    const int allocations = for_each_failing_call([&](int n) {
+        InUse use;
+        use.space.watch(&use.reader);
+        bool failed = false;
+        {
+            const Shortage shortage(n);
+            const auto held = use.space.retire(base, page_2m);
+            failed = has_failed;
+            EXPECT_EQ(code(held), failed ? ENOMEM : 0);
+        }
+        EXPECT_EQ(use.table->lookup(base), std::nullopt) << "its address is given to nobody";
+        EXPECT_EQ(use.model.census().pinned, page_2m);
+        Hold none;
+        EXPECT_EQ(code(use.space.hold(base, 1, &none)), EFAULT);
+        use.space.unwatch(&use.reader);
+        EXPECT_EQ(use.model.census().pinned, failed ? page_2m : 0);
+        return failed;
+    });
+    EXPECT_GE(allocations, 3);
+}
+
 // Whether std::bad_alloc passes or an Error is returned: nothing stays pinned, and the address
 // space goes on.
 TEST(AddressSpaceOutOfMemory, MapLeavesNothingPinned) {

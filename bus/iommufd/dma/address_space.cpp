@@ -139,6 +139,7 @@ Result<void> AddressSpace::sort_by_address(Va va, std::uint64_t length, std::uin
 Result<void> AddressSpace::map_area(Va va, Area area, int fd, std::vector<std::uint32_t> *order) {
     const std::lock_guard lock(mutex_);
     const std::uint64_t length = area.length;
+    ask_again();
     if (auto ok = check(va, length, area.page); !ok)
         return ok;
     // First, as it may throw: what is pinned is always noted.
@@ -199,6 +200,8 @@ Result<void> AddressSpace::unmap_all() {
             first = failure(ret, range_text("IOMMU_IOAS_UNMAP", Va{start}, area.length));
     }
     areas_.clear();
+    watched_.clear();
+    retired_ = 0;
     bytes_ = 0;
     return first;
 }

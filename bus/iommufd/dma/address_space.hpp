@@ -14,9 +14,10 @@
 //
 // An area is unmapped as it was mapped: the kernel answers ENOENT to a part of one.
 //
-// What a queue uses is held; unmap() refuses a held area. Where the owner of the memory cannot
-// be refused (EAL frees a page), retire() takes the addresses away and keeps the pins, so that
-// the kernel gives the pages to nobody while a device may still write to them.
+// What a receive queue or a pool uses is held, and a transmit queue is asked what it has in flight;
+// unmap() refuses an area in use. Where the owner of the memory cannot be refused (EAL frees a
+// page), retire() takes the addresses away and keeps the pins, so that the kernel gives the pages
+// to nobody while a device may still reach them.
 //
 // map() and unmap() may be called from any thread; lookups go on meanwhile. After an error the
 // address space is as before the call.
@@ -32,16 +33,24 @@
 #include "../kernel/result.hpp"
 #include "address.hpp"
 #include "dma_table.hpp"
+#include "in_flight.hpp"
 
 namespace iommufd {
 
 // Areas that somebody uses, until AddressSpace::release().
 class Hold {
 public:
+    // A queue's device reaches the memory: its pins stay. The objects of a pool carry addresses
+    // in it: it is not unmapped, but if it is the pool's owner who takes it away (retire()) the
+    // objects go with it.
+    enum class By : std::uint8_t { queue, pool };
+
+    explicit Hold(By by = By::queue) : by_(by) {}
     [[nodiscard]] bool empty() const { return areas_.empty(); }
 
 private:
     friend class AddressSpace;
+    By by_;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> areas_; // start and id
 };
 
@@ -103,18 +112,26 @@ public:
                           std::vector<std::uint32_t> *order);
 
     // Release exactly an area that map() made. Errors: ENOENT if there is none, EINVAL for an
-    // empty range, EBUSY if it is held.
+    // empty range, EBUSY if it is held or packets in it are in flight; if a packet has been sent
+    // out of it just now, other lookups may have missed it for a moment.
     Result<void> unmap(Va va, std::uint64_t length);
 
-    // unmap() for an owner who will not wait: a held area loses its addresses now and its pins
-    // with the last hold; whether it was held.
-    Result<bool> retire(Va va, std::uint64_t length);
+    // unmap() for a caller who will not wait: the area loses its addresses now, and its pins when
+    // no queue uses it any more; whether one does. Does the memory itself go, and the objects in
+    // it, or do they stay, so that a pool keeps the pins too?
+    enum class Objects : std::uint8_t { go, stay };
+    Result<bool> retire(Va va, std::uint64_t length, Objects objects = Objects::go);
 
     // Add the areas that hold [va, va + length) to a hold. Error: EFAULT if a part is not
     // mapped; the hold is then as before.
     Result<void> hold(Va va, std::uint64_t length, Hold *hold);
     // Areas that unmap_all() has taken meanwhile are no error.
     void release(Hold *hold);
+
+    // From now on nothing is unmapped that a queue has in flight, until unwatch() says that its
+    // device reads nothing any more, or unmap_all(). The queue outlives that time.
+    void watch(const InFlight *queue);
+    void unwatch(const InFlight *queue);
 
     // Release every area, after DMA has stopped. The first error is returned and the rest
     // released all the same; the table is empty afterwards.
@@ -133,7 +150,8 @@ public:
         Va va;
         std::uint64_t length;
         std::uint64_t page;
-        unsigned int users;
+        unsigned int queues; // that hold it
+        unsigned int pools;
         bool retired;
         bool from_file;
     };
@@ -145,10 +163,29 @@ private:
         std::uint64_t page;
         std::vector<std::uint32_t> order{}; // pages of the file as seen; empty: no file
         std::uint64_t id = 0;
-        unsigned int users = 0;
+        unsigned int queues = 0; // that hold it
+        unsigned int pools = 0;
         bool retired = false;
+        Objects objects = Objects::go;  // if retired
+        std::vector<DmaRange> ranges{}; // if retired: what devices may still read
+
+        [[nodiscard]] bool is_used() const {
+            return queues != 0 || (objects == Objects::stay && pools != 0);
+        }
+        unsigned int &holders(Hold::By by) { return by == Hold::By::queue ? queues : pools; }
     };
     using Areas = std::map<std::uint64_t, Area>; // by start
+
+    struct Watched {
+        const InFlight *queue;
+        Hold hold; // retired areas that it had in flight
+    };
+    // Of an area, contiguous in both addresses.
+    struct Run {
+        Va va;
+        DmaRange dma;
+    };
+    class Reading;
 
     Result<void> check(Va va, std::uint64_t length, std::uint64_t page) const;
     [[nodiscard]] std::string not_an_area(Va va, std::uint64_t length) const;
@@ -162,6 +199,11 @@ private:
     Result<void> map_area(Va va, Area area, int fd, std::vector<std::uint32_t> *order);
     int unmap_ioctl(std::uint64_t va, std::uint64_t length);
     Result<void> unmap_area(Areas::iterator area);
+    [[nodiscard]] std::vector<Run> runs_of(Va va, const Area &area) const;
+    bool hand_to_readers(Areas::iterator area);
+    void let_go(Areas::iterator area);
+    void ask_again();
+    void release_locked(Hold *hold);
     Result<Areas::iterator> find_area(Va va, std::uint64_t length, const char *what);
     [[nodiscard]] Error map_error(int ret, Va va, std::uint64_t length, bool from_file) const;
     [[nodiscard]] Error get_pa_error(int ret, Va va) const;
@@ -175,7 +217,9 @@ private:
     Areas areas_;
     std::uint64_t bytes_ = 0;
     std::uint64_t next_id_ = 1;
-    AddressSpaceStats done_; // the first part of it
+    std::vector<Watched> watched_;
+    std::size_t retired_ = 0; // areas
+    AddressSpaceStats done_;  // the first part of it
 };
 
 } // namespace iommufd

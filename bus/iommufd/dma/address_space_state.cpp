@@ -149,7 +149,7 @@ AddressSpaceStats AddressSpace::stats() const {
         (area.page == page_4k   ? stats.pages_4k
          : area.page == page_2m ? stats.pages_2m
                                 : stats.pages_1g) += pages;
-        stats.held_areas += area.users != 0 ? 1 : 0;
+        stats.held_areas += area.queues != 0 ? 1 : 0;
         stats.retired_areas += area.retired ? 1 : 0;
         for (std::uint64_t done = 0; done < area.length; done += area.page) {
             const Va va = Va{start} + done;
@@ -171,7 +171,8 @@ std::vector<AddressSpace::AreaInfo> AddressSpace::list() const {
         all.push_back({.va = Va{start},
                        .length = area.length,
                        .page = area.page,
-                       .users = area.users,
+                       .queues = area.queues,
+                       .pools = area.pools,
                        .retired = area.retired,
                        .from_file = !area.order.empty()});
     return all;

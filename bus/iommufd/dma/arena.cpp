@@ -99,7 +99,7 @@ Result<std::unique_ptr<Arena>> Arena::create(Kernel &kernel, Hugepages &hugepage
 
 Arena::~Arena() {
     if (pinned_)
-        (void)space_.unmap(start(), length_);
+        (void)space_.retire(start(), length_);
     if (addr_ != nullptr)
         (void)kernel_.munmap(addr_, length_);
 }

@@ -78,8 +78,9 @@ int area_lines(const char * /*cmd*/, const char *params, rte_tel_data *data) {
             const auto &area = all[i];
             char line[RTE_TEL_MAX_STRING_LEN];
             (void)std::snprintf(line, sizeof(line),
-                                "va=0x%" PRIx64 " bytes=%" PRIu64 " page=%" PRIu64 " queues=%u%s%s",
-                                raw(area.va), area.length, area.page, area.users,
+                                "va=0x%" PRIx64 " bytes=%" PRIu64 " page=%" PRIu64
+                                " queues=%u pools=%u%s%s",
+                                raw(area.va), area.length, area.page, area.queues, area.pools,
                                 area.from_file ? " arena" : "", area.retired ? " freed" : "");
             (void)rte_tel_data_add_array_string(data, line);
         }

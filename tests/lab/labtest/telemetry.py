@@ -54,14 +54,15 @@ class Area:
     bytes: int
     page: int
     queues: int
+    pools: int
     arena: bool
     freed: bool
 
 
 def _area(line):
-    found = re.fullmatch(r"va=0x([0-9a-f]+) bytes=(\d+) page=(\d+) queues=(\d+)( arena)?( freed)?",
-                         line)
-    return Area(int(found[1], 16), *map(int, found.groups()[1:4]), bool(found[5]), bool(found[6]))
+    found = re.fullmatch(r"va=0x([0-9a-f]+) bytes=(\d+) page=(\d+) queues=(\d+) pools=(\d+)"
+                         r"( arena)?( freed)?", line)
+    return Area(int(found[1], 16), *map(int, found.groups()[1:5]), bool(found[6]), bool(found[7]))
 
 
 def areas(connection):
