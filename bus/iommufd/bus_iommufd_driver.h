@@ -31,6 +31,7 @@
 
 #include <bus_driver.h>
 #include <dev_driver.h>
+#include <rte_atomic.h>
 #include <rte_common.h>
 #include <rte_compat.h>
 #include <rte_memzone.h>
@@ -191,14 +192,15 @@ __rte_internal const struct rte_memzone *rte_iommufd_dma_zone_reserve(const char
 __rte_internal int rte_iommufd_dma_map(void *addr, size_t len);
 
 /**
- * Undo rte_iommufd_dma_map(). No device may use the memory any more.
+ * Undo rte_iommufd_dma_map(), as the memory is about to go. No address of it is found any more;
+ * what a queue still uses stays pinned until it does not.
  *
  * @return
- *   0, -ENOENT if exactly this range is not mapped so, or -EBUSY if a queue uses it.
+ *   0, or -ENOENT if exactly this range is not mapped so.
  */
 __rte_internal int rte_iommufd_dma_unmap(void *addr, size_t len);
 
-/** Memory that a queue uses; see rte_iommufd_hold_pool(). */
+/** Memory that somebody uses; see rte_iommufd_hold_pool(), rte_iommufd_hold_memory(). */
 struct rte_iommufd_hold;
 
 struct rte_mempool;
@@ -207,8 +209,7 @@ struct rte_mempool;
  * Say that a device may write to the memory of a pool's objects: from before a queue is given
  * the first of them until rte_iommufd_hold_release(). Meanwhile
  *
- * - rte_dev_dma_unmap(), rte_iommufd_dma_unmap() and rte_iommufd_arena_destroy() of that memory
- *   answer -EBUSY;
+ * - rte_dev_dma_unmap() and rte_iommufd_arena_destroy() of that memory fail with EBUSY;
  * - pages that EAL frees all the same (its event cannot be refused) lose their DMA addresses at
  *   once and their pins with the hold, so that the kernel gives them to nobody before that. EAL
  *   cannot have the same virtual addresses mapped for devices again until then.
@@ -226,16 +227,95 @@ __rte_internal struct rte_iommufd_hold *rte_iommufd_hold_pool(struct rte_mempool
  * each up, rte_iommufd_virt2dma(), and see that it is in one piece, rte_iommufd_dma_contiguous().
  *
  * Memory of the pool's own that EAL does not know (rte_mempool_populate_anon()) is put into the
- * address space while it is held, unless the application has done so. External buffers, and what
- * the application has registered with EAL, are its own to map with rte_dev_dma_map().
+ * address space until the pool is freed, unless the application has done so. External buffers, and
+ * what the application has registered with EAL, are its own to map with rte_dev_dma_map().
  *
  * @return
  *   As rte_iommufd_hold_pool(), or NULL with rte_errno set to what pinning answers.
  */
 __rte_internal struct rte_iommufd_hold *rte_iommufd_hold_buffers(struct rte_mempool *pool);
 
-/** The device has stopped and will not write to it any more. NULL is ignored. */
+/**
+ * Say that objects of a pool carry DMA addresses of [addr, addr + len), so that drivers may give
+ * them to a device without looking them up. Until rte_iommufd_hold_release() what
+ * rte_iommufd_hold_pool() says of explicit requests holds, and what was mapped for a device that is
+ * removed stays pinned; pages that EAL frees all the same are gone. For mempool drivers.
+ *
+ * @return
+ *   As rte_iommufd_hold_pool().
+ */
+__rte_internal struct rte_iommufd_hold *rte_iommufd_hold_memory(const void *addr, size_t len);
+
+/** Nobody reaches it by this hold any more. NULL is ignored. */
 __rte_internal void rte_iommufd_hold_release(struct rte_iommufd_hold *hold);
+
+/** Memory as devices see it. */
+struct rte_iommufd_dma_range {
+    rte_iova_t start;
+    size_t len; /**< Bytes. */
+};
+
+/**
+ * A transmit queue, as the address space sees it. What a queue has been told to send may lie
+ * anywhere, and is not held: that would cost the data path. Instead the queue is asked when memory
+ * is about to be unmapped, and what it has in flight stays:
+ *
+ * - rte_dev_dma_unmap() and rte_iommufd_arena_destroy() fail with EBUSY;
+ * - pages that EAL frees all the same, memory of a pool that is freed, and what was mapped for a
+ *   device that is removed, lose their addresses at once and their pins when it is sent, as far as
+ *   that is known, or with rte_iommufd_in_flight_unregister().
+ *
+ * The driver says in return when it is between looking an address up and showing it in ranges():
+ *
+ *     rte_iommufd_lookup_begin(&queue->in_flight);
+ *     address = rte_iommufd_virt2dma(data);
+ *     descriptor written, queue's tail (of software) moved on
+ *     rte_iommufd_lookup_end(&queue->in_flight);
+ *
+ * Addresses that mbufs of an "iommufd" pool carry need none of this: their pool holds them.
+ * Between the two calls the driver must neither wait nor free an mbuf, as what an application does
+ * in the callback of an external buffer may be to unmap it.
+ */
+struct rte_iommufd_in_flight {
+    /**
+     * Write down what the device may still read, from any thread, while bursts go on: what was
+     * in flight before the call and still is after it must be among it.
+     *
+     * @param[out] ranges
+     *   Room for `capacity`.
+     * @return
+     *   How many there are.
+     */
+    unsigned int (*ranges)(const struct rte_iommufd_in_flight *queue,
+                           struct rte_iommufd_dma_range *ranges);
+    unsigned int capacity; /**< Most that ranges() gives. */
+    uint32_t lookups;      /**< Odd between begin and end. Starts as 0. */
+    void *bus_private;     /**< Of the bus alone. */
+};
+
+/** Before the first lookup of a burst; from the queue's thread. A full memory barrier. */
+static inline void rte_iommufd_lookup_begin(struct rte_iommufd_in_flight *queue) {
+    __atomic_store_n(&queue->lookups, queue->lookups + 1, __ATOMIC_RELAXED);
+    rte_smp_mb(); /* pairs with the one between the table's change and the look at lookups */
+}
+
+/** What was looked up since is in the queue, or will not be. */
+static inline void rte_iommufd_lookup_end(struct rte_iommufd_in_flight *queue) {
+    __atomic_store_n(&queue->lookups, queue->lookups + 1, __ATOMIC_RELEASE);
+}
+
+/**
+ * Have a queue asked, from before its device may read out of it.
+ *
+ * @param queue
+ *   Owned by the driver; valid until rte_iommufd_in_flight_unregister().
+ * @return
+ *   0 or -ENOMEM.
+ */
+__rte_internal int rte_iommufd_in_flight_register(struct rte_iommufd_in_flight *queue);
+
+/** The device reads nothing through the queue any more. Nothing to do if not registered. */
+__rte_internal void rte_iommufd_in_flight_unregister(struct rte_iommufd_in_flight *queue);
 
 /**
  * The arena that the device argument "arena=SIZE" made, which pools of the whole application

@@ -112,7 +112,7 @@ struct rte_iommufd_arena *rte_iommufd_arena_create(const struct rte_iommufd_aren
  * Give an arena's pages back. NULL is ignored.
  *
  * @return
- *   0, or -EBUSY while something of it is handed out.
+ *   0, or -EBUSY while something of it is handed out, or a packet in it is in flight.
  */
 int rte_iommufd_arena_destroy(struct rte_iommufd_arena *arena);
 

@@ -116,9 +116,9 @@ void close_device(Device *dev) {
     }
     if (dev->in_space) {
         dev->in_space = false;
-        memory().forget(dev);
         if (--attached == 0)
             memory().stop();
+        memory().forget(dev);
     }
     set_bars(dev, false);
     dev->vfio.close();

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include <rte_errno.h>
 #include <rte_mbuf.h>
@@ -86,41 +87,43 @@ void hold_buffer(rte_mempool *pool, void *opaque, void *object, unsigned int /*i
 }
 
 struct MapWalk {
-    const void *user;
+    std::vector<iommufd::Va> mapped{}; // by this walk
     Result<void> result{};
 };
 
 // What EAL does not know was given to the pool alone (rte_mempool_populate_anon(),
 // rte_mempool_populate_virt()), so that nobody else may have mapped it.
-void map_chunk(rte_mempool * /*pool*/, void *opaque, rte_mempool_memhdr *chunk,
-               unsigned int /*index*/) {
+void map_chunk(rte_mempool *pool, void *opaque, rte_mempool_memhdr *chunk, unsigned int /*index*/) {
     auto *walk = static_cast<MapWalk *>(opaque);
     if (rte_mem_virt2memseg_list(chunk->addr) != nullptr)
         return;
-    char *start = RTE_PTR_ALIGN_FLOOR(static_cast<char *>(chunk->addr), iommufd::page_4k);
-    char *end = RTE_PTR_ALIGN_CEIL(static_cast<char *>(chunk->addr) + chunk->len, iommufd::page_4k);
-    unless_failed(&walk->result, [=] {
-        return memory().map_for(walk->user, iommufd::va_of(start),
-                                static_cast<std::uint64_t>(end - start));
+    const char *start = RTE_PTR_ALIGN_FLOOR(static_cast<char *>(chunk->addr), iommufd::page_4k);
+    const char *end =
+        RTE_PTR_ALIGN_CEIL(static_cast<char *>(chunk->addr) + chunk->len, iommufd::page_4k);
+    unless_failed(&walk->result, [=]() -> Result<void> {
+        walk->mapped.reserve(walk->mapped.size() + 1);
+        const auto is_new =
+            memory().map_for(pool, iommufd::va_of(start), static_cast<std::uint64_t>(end - start));
+        if (!is_new)
+            return tl::make_unexpected(is_new.error());
+        if (*is_new)
+            walk->mapped.push_back(iommufd::va_of(start));
+        return {};
     });
 }
 
-void release(Hold *hold) {
-    memory().space().release(hold);
-    memory().unmap_for(hold);
-}
-
-// fill: Result<void>(Hold *). NULL with rte_errno set if it fails; nothing is held then.
+// A new hold, filled by Result<void>(Hold *). NULL with rte_errno set if that fails; nothing is
+// held then.
 template <class F>
-rte_iommufd_hold *make_hold(const rte_mempool *pool, F &&fill) {
+rte_iommufd_hold *make_hold(const char *who, Hold::By by, F &&fill) {
     std::unique_ptr<Hold> hold;
     const int ret = guarded([&] {
-        hold = std::make_unique<Hold>();
+        hold = std::make_unique<Hold>(by);
         const Result<void> result = fill(hold.get());
         if (result)
             return 0;
-        release(hold.get());
-        return log_error(pool->name, result.error());
+        memory().space().release(hold.get());
+        return log_error(who, result.error());
     });
     if (ret < 0)
         hold.reset();
@@ -128,10 +131,20 @@ rte_iommufd_hold *make_hold(const rte_mempool *pool, F &&fill) {
     return reinterpret_cast<rte_iommufd_hold *>(hold.release());
 }
 
+Result<void> hold_buffers(rte_mempool *pool, Hold *hold) {
+    HoldWalk walk{.hold = hold};
+    if (!has_external_buffers(pool))
+        walk.gap = pool->header_size + pool->elt_size + pool->trailer_size -
+                   rte_pktmbuf_data_room_size(pool);
+    (void)rte_mempool_obj_iter(pool, hold_buffer, &walk);
+    hold_run(&walk);
+    return walk.result;
+}
+
 } // namespace
 
 rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *pool) {
-    return make_hold(pool, [=](Hold *hold) {
+    return make_hold(pool->name, Hold::By::queue, [=](Hold *hold) {
         HoldWalk walk{.hold = hold, .gap = pool->header_size + pool->trailer_size};
         (void)rte_mempool_obj_iter(pool, hold_object, &walk);
         hold_run(&walk);
@@ -140,24 +153,31 @@ rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *pool) {
 }
 
 rte_iommufd_hold *rte_iommufd_hold_buffers(rte_mempool *pool) {
-    return make_hold(pool, [=](Hold *hold) {
-        HoldWalk walk{.hold = hold};
-        if (!has_external_buffers(pool)) {
-            MapWalk map{.user = hold};
+    return make_hold(pool->name, Hold::By::queue, [=](Hold *hold) {
+        MapWalk map;
+        if (!has_external_buffers(pool))
             (void)rte_mempool_mem_iter(pool, map_chunk, &map);
-            if (!map.result)
-                return map.result;
-            walk.gap = pool->header_size + pool->elt_size + pool->trailer_size -
-                       rte_pktmbuf_data_room_size(pool);
+        Result<void> result = map.result ? hold_buffers(pool, hold) : map.result;
+        if (!result) {
+            memory().space().release(hold);
+            for (const iommufd::Va va : map.mapped)
+                memory().unmap_for(pool, va);
         }
-        (void)rte_mempool_obj_iter(pool, hold_buffer, &walk);
-        hold_run(&walk);
-        return walk.result;
+        return result;
+    });
+}
+
+rte_iommufd_hold *rte_iommufd_hold_memory(const void *addr, size_t len) {
+    return make_hold("rte_iommufd_hold_memory", Hold::By::pool, [=](Hold *hold) {
+        return memory().space().hold(iommufd::va_of(addr), len, hold);
     });
 }
 
 void rte_iommufd_hold_release(rte_iommufd_hold *face) {
     const std::unique_ptr<Hold> hold(reinterpret_cast<Hold *>(face));
-    if (hold)
-        release(hold.get());
+    (void)guarded([&] {
+        if (hold)
+            memory().space().release(hold.get());
+        return 0;
+    });
 }

@@ -10,6 +10,7 @@
 #include <rte_eal_memconfig.h>
 #include <rte_errno.h>
 #include <rte_memory.h>
+#include <rte_mempool.h>
 
 #include "../rte_bus_iommufd.h"
 #include "log.hpp"
@@ -100,6 +101,15 @@ void on_event(rte_mem_event type, const void *addr, size_t length, void * /*arg*
     });
 }
 
+void on_pool_event(rte_mempool_event type, rte_mempool *pool, void * /*arg*/) {
+    if (type != RTE_MEMPOOL_EVENT_DESTROY)
+        return;
+    (void)guarded([=] {
+        memory().unmap_for(pool);
+        return 0;
+    });
+}
+
 // Whether a device reaches every byte.
 bool is_mapped(Va va, std::uint64_t length) {
     for (std::uint64_t done = 0; done < length; done += page_4k)
@@ -153,6 +163,11 @@ void Memory::map_again() {
 }
 
 Result<void> Memory::start() {
+    // For good: DPDK lets nobody unregister but the callback itself. Before the memory lock, as
+    // EAL takes the two in this order.
+    if (!hears_of_pools_ && rte_mempool_event_callback_register(on_pool_event, nullptr) < 0)
+        return failure(-rte_errno, "rte_mempool_event_callback_register");
+    hears_of_pools_ = true;
     // Between the walk and the callback no page may come or go.
     const MemoryLock lock;
     auto mapped = map_all();
@@ -196,13 +211,7 @@ void Memory::freed(Va va, std::uint64_t length) {
         return;
     const Piece piece = piece_of(msl, va, length);
     for (std::uint64_t done = 0; done < length; done += piece.unit)
-        if (auto held = space_.retire(va + done, piece.unit); !held)
-            (void)log_error("memory that EAL frees", held.error());
-        else if (*held)
-            log(RTE_LOG_ERR,
-                "EAL frees 0x%" PRIx64 " bytes at 0x%" PRIx64 " that a queue still uses (a pool "
-                "freed before its port was closed?); they stay pinned until the queue is released",
-                piece.unit, raw(va) + done);
+        take_out("memory that EAL frees", va + done, piece.unit);
 }
 
 Result<void> Memory::map_external(const rte_iommufd_device *dev, Va va, std::uint64_t length) {
@@ -226,49 +235,69 @@ Result<void> Memory::unmap_external(const rte_iommufd_device *dev, Va va, std::u
         found->second.users.count(dev) == 0)
         return failure(-ENOENT, "rte_dev_dma_unmap",
                        "the device has no such range; it is unmapped as it was mapped");
-    if (found->second.users.size() == 1) {
-        // Without a device nothing is mapped: the process only gives up its claim.
-        if (auto ok = space_.unmap(va, length); !ok && space_.is_open())
-            return ok;
-        external_.erase(found);
+    // Without a device nothing is mapped: only claims are given up.
+    if (dev == nullptr) { // the memory goes, whoever else has been given it
+        if (space_.is_open())
+            take_out("memory of a pool", va, length);
+    } else if (found->second.users.size() > 1) {
+        found->second.users.erase(dev);
         return {};
+    } else if (space_.is_open()) {
+        if (auto ok = space_.unmap(va, length); !ok)
+            return ok;
     }
-    found->second.users.erase(dev);
+    external_.erase(found);
     return {};
 }
 
-Result<void> Memory::map_for(const void *user, Va va, std::uint64_t length) {
+Result<bool> Memory::map_for(const rte_mempool *pool, Va va, std::uint64_t length) {
     const std::lock_guard lock(mutex_);
     if (const auto found = of_pools_.find(raw(va));
-        found != of_pools_.end() && found->second.length == length) {
-        found->second.users.insert(user);
-        return {};
-    }
+        found != of_pools_.end() && found->second.pool == pool && found->second.length == length)
+        return false;
     // By the application, then, in the pieces it chose. The hold keeps it from unmapping them.
     if (is_mapped(va, length))
-        return {};
+        return false;
     if (auto ok = space_.map(va, length, page_4k); !ok)
-        return ok;
+        return tl::make_unexpected(ok.error());
     try {
-        of_pools_.emplace(raw(va), OfPools{length, {user}});
+        of_pools_.insert_or_assign(raw(va), OfPool{pool, length});
     } catch (const std::bad_alloc &) {
-        (void)space_.unmap(va, length);
+        (void)space_.retire(va, length);
         throw;
     }
-    return {};
+    return true;
 }
 
-void Memory::unmap_for(const void *user) {
+void Memory::unmap_for(const rte_mempool *pool, Va va) {
     const std::lock_guard lock(mutex_);
-    for (auto it = of_pools_.begin(); it != of_pools_.end();) {
-        if (it->second.users.erase(user) == 1 && it->second.users.empty()) {
-            if (auto ok = space_.unmap(Va{it->first}, it->second.length); !ok)
-                (void)log_error("memory of a pool", ok.error());
-            it = of_pools_.erase(it);
-        } else {
-            ++it;
-        }
-    }
+    const auto found = of_pools_.find(raw(va));
+    if (found == of_pools_.end() || found->second.pool != pool)
+        return;
+    take_out("memory of a pool", va, found->second.length);
+    of_pools_.erase(found);
+}
+
+void Memory::unmap_for(const rte_mempool *pool) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(of_pools_, [=, this](const auto &each) {
+        if (each.second.pool != pool)
+            return false;
+        take_out("memory of a pool that is freed", Va{each.first}, each.second.length);
+        return true;
+    });
+}
+
+// Memory that goes, or that nobody gives to devices any more, whoever uses it.
+void Memory::take_out(const char *what, Va va, std::uint64_t length,
+                      AddressSpace::Objects objects) {
+    if (auto held = space_.retire(va, length, objects); !held)
+        (void)log_error(what, held.error());
+    else if (*held)
+        log(RTE_LOG_ERR,
+            "%s: a queue or a pool still uses 0x%" PRIx64 " bytes at 0x%" PRIx64
+            ", whose ports should have been stopped first; they stay pinned until it does not",
+            what, length, raw(va));
 }
 
 Result<Arena *> Memory::create_arena(const ArenaRequest &request) {
@@ -302,8 +331,9 @@ void Memory::forget(const rte_iommufd_device *dev) {
     const std::lock_guard lock(mutex_);
     for (auto it = external_.begin(); it != external_.end();) {
         if (it->second.users.erase(dev) == 1 && it->second.users.empty()) {
-            if (auto ok = space_.unmap(Va{it->first}, it->second.length); !ok)
-                (void)log_error("memory of rte_dev_dma_map", ok.error());
+            if (space_.areas() != 0) // else it was the last device
+                take_out("memory of rte_dev_dma_map", Va{it->first}, it->second.length,
+                         AddressSpace::Objects::stay);
             it = external_.erase(it);
         } else {
             ++it;

@@ -8,7 +8,8 @@
 //     start()   every memseg, in the unit EAL frees, under EAL's memory lock
 //     events    pages that EAL adds and frees while running
 //     dma_map   memory EAL does not know, one reference per device and one of the process
-//     pools     memory of a mempool's own that EAL does not know, while a queue uses it
+//     pools     memory of a mempool's own that EAL does not know, from the first queue that is
+//               given the pool until the pool is freed
 //     arenas    hugepages of our own
 //     stop()    everything, after DMA has stopped
 //
@@ -25,6 +26,7 @@
 #include "../dma/arena.hpp"
 
 struct rte_iommufd_device;
+struct rte_mempool;
 
 namespace iommufd::eal {
 
@@ -39,15 +41,18 @@ public:
     // The last device is about to be detached and does no DMA.
     void stop();
 
-    // rte_dev_dma_map() and its counterpart, whole ranges; dev is nullptr for the process.
-    // Errors as AddressSpace's, and EEXIST if dev has the range already, ENOENT if it has not.
+    // rte_dev_dma_map() and its counterpart, whole ranges; dev is nullptr for the process, whose
+    // memory goes whether it is still used or not. Errors as AddressSpace's, and EEXIST if dev has
+    // the range already, ENOENT if it has not.
     Result<void> map_external(const rte_iommufd_device *dev, Va va, std::uint64_t length);
     Result<void> unmap_external(const rte_iommufd_device *dev, Va va, std::uint64_t length);
-    // Memory of a pool that a queue is given, whole ranges, user being the queue's hold: mapped
-    // unless it is already, and unmapped with its last user. Errors as AddressSpace's.
-    Result<void> map_for(const void *user, Va va, std::uint64_t length);
-    void unmap_for(const void *user);
-    // dev is gone; its references with it.
+    // Memory of a pool, whole ranges, mapped unless it is already; whether it was not. Errors as
+    // AddressSpace's.
+    Result<bool> map_for(const rte_mempool *pool, Va va, std::uint64_t length);
+    // The same ranges, and all of a pool that is being freed.
+    void unmap_for(const rte_mempool *pool, Va va);
+    void unmap_for(const rte_mempool *pool);
+    // dev is gone; its references with it. After stop(), if it was the last one.
     void forget(const rte_iommufd_device *dev);
 
     // Arenas, owned here. Errors as Arena's.
@@ -68,11 +73,13 @@ private:
         std::set<const rte_iommufd_device *> users;
     };
 
-    struct OfPools {
+    struct OfPool {
+        const rte_mempool *pool;
         std::uint64_t length;
-        std::set<const void *> users;
     };
 
+    void take_out(const char *what, Va va, std::uint64_t length,
+                  AddressSpace::Objects objects = AddressSpace::Objects::go);
     Result<void> map_all();
     void map_again();
 
@@ -80,7 +87,8 @@ private:
     AddressSpace space_;
     mutable std::mutex mutex_; // of what follows
     std::map<std::uint64_t, External> external_;
-    std::map<std::uint64_t, OfPools> of_pools_;
+    std::map<std::uint64_t, OfPool> of_pools_;
+    bool hears_of_pools_ = false;
     std::vector<std::unique_ptr<Arena>> arenas_;
     Arena *default_arena_ = nullptr;
 };
