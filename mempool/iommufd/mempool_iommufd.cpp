@@ -11,10 +11,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <map>
-#include <mutex>
-#include <new>
-#include <vector>
 
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -26,15 +22,17 @@
 
 #include <bus_iommufd_driver.h>
 
+#include "pool_memory.hpp"
+
 #if !RTE_IOVA_AS_PA
 #error "this DPDK keeps no IOVA in its mbufs (enable_iova_as_pa=false); the driver needs it"
 #endif
 
 RTE_LOG_REGISTER(iommufd_mempool_logtype, mempool.iommufd, NOTICE)
 
-namespace {
+using namespace iommufd::mempool;
 
-constexpr std::size_t page = 4096; // bytes; the unit of rte_iommufd_dma_map()
+namespace {
 
 int ops_index = -1; // of ours in rte_mempool_ops_table
 
@@ -73,110 +71,6 @@ unsigned int get_count(const rte_mempool *mp) {
     return rte_ring_count(ring_of(mp));
 }
 
-// Memory that this file has put into the address space, by pool: EAL does not know it, so
-// nobody else would. Pools are made and freed by any thread.
-struct Region {
-    void *start;
-    std::size_t length;
-};
-std::mutex regions_mutex;
-std::map<const rte_mempool *, std::vector<Region>> &regions() {
-    static auto *all = new std::map<const rte_mempool *, std::vector<Region>>;
-    return *all;
-}
-
-Region pages_of(void *start, std::size_t length) {
-    char *first = RTE_PTR_ALIGN_FLOOR(static_cast<char *>(start), page);
-    char *end = RTE_PTR_ALIGN_CEIL(static_cast<char *>(start) + length, page);
-    return {first, static_cast<std::size_t>(end - first)};
-}
-
-// Anonymous memory (rte_mempool_populate_anon(), rte_mempool_populate_virt()): map the pages
-// that hold [start, start + length).
-bool map_unknown(const rte_mempool *mp, void *start, std::size_t length) {
-    const Region region = pages_of(start, length);
-    if (rte_iommufd_dma_map(region.start, region.length) < 0)
-        return false;
-    try {
-        const std::lock_guard lock(regions_mutex);
-        regions()[mp].push_back(region);
-        return true;
-    } catch (const std::bad_alloc &) {
-        (void)rte_iommufd_dma_unmap(region.start, region.length);
-        return false;
-    }
-}
-
-// The counterpart, for memory of which nothing is used: rte_mempool.c gives it back to the
-// system, and the next mapping at its address must not be taken for it.
-void unmap_unknown(const rte_mempool *mp, void *start, std::size_t length) {
-    const Region region = pages_of(start, length);
-    const std::lock_guard lock(regions_mutex);
-    const auto pool = regions().find(mp);
-    if (pool == regions().end())
-        return;
-    if (std::erase_if(pool->second, [&](const Region &r) {
-            return r.start == region.start && r.length == region.length;
-        }) != 0)
-        (void)rte_iommufd_dma_unmap(region.start, region.length);
-}
-
-bool overlap(const void *a, std::size_t a_length, const void *b, std::size_t b_length) {
-    const auto first = reinterpret_cast<std::uintptr_t>(a);
-    const auto second = reinterpret_cast<std::uintptr_t>(b);
-    return first < second + b_length && second < first + a_length;
-}
-
-// Whether a pool still has memory in a region of its own.
-bool is_live(const rte_mempool *mp, const Region &region) {
-    const rte_mempool_memhdr *chunk = nullptr;
-    STAILQ_FOREACH(chunk, &mp->mem_list, next) {
-        if (overlap(chunk->addr, chunk->len, region.start, region.length))
-            return true;
-    }
-    return false;
-}
-
-// rte_mempool.c gives a pool's memory back to the system before it calls release(), and early
-// chunks of a failed rte_mempool_populate_virt() likewise. What is mapped there now is new.
-void unmap_stale(void *start, std::size_t length) {
-    const std::lock_guard lock(regions_mutex);
-    for (auto &[mp, list] : regions())
-        std::erase_if(list, [&, pool = mp](const Region &region) {
-            return overlap(start, length, region.start, region.length) && !is_live(pool, region) &&
-                   rte_iommufd_dma_unmap(region.start, region.length) == 0;
-        });
-}
-
-// Whether devices reach every byte of [start, start + length); mapped now if EAL does not know
-// the memory.
-bool is_reachable(const rte_mempool *mp, char *start, std::size_t length) {
-    if (rte_mem_virt2memseg_list(start) == nullptr) {
-        unmap_stale(start, length);
-        if (rte_iommufd_virt2dma(start) == RTE_BAD_IOVA && !map_unknown(mp, start, length))
-            return false;
-    }
-    for (std::size_t at = 0; at < length;) {
-        const std::size_t run = rte_iommufd_dma_contiguous(start + at, length - at);
-        if (run == 0) {
-            rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
-                    "mempool iommufd: pool %s: memory at %p is not in the address space: give a "
-                    "device to the bus first (-a iommufd:<BDF> --no-pci), and external memory to "
-                    "rte_dev_dma_map()\n",
-                    mp->name, static_cast<const void *>(start + at));
-            return false;
-        }
-        at += run;
-    }
-    return true;
-}
-
-// Pieces of the application's arena, by pool.
-std::map<const rte_mempool *, std::vector<void *>> &arena_pieces() { // under regions_mutex
-    static auto *all = new std::map<const rte_mempool *, std::vector<void *>>;
-    return *all;
-}
-
 // The arena that a pool is to come from: of any pool on a NUMA node; a pool on an external heap
 // has been given its memory by the application.
 rte_iommufd_arena *arena_for(const rte_mempool *mp) {
@@ -205,8 +99,8 @@ void enter_object(rte_mempool *mp, void *opaque, void *object, rte_iova_t /*iova
     callback->function(mp, callback->argument, object, rte_iommufd_virt2dma(object));
 }
 
-// The stock layout, in pieces that are contiguous for a device, so that every object is. The
-// number of objects.
+// The stock layout, in pieces that are contiguous for a device, so that every object is, in
+// memory that is held; which it stays if there are any objects. Their number.
 unsigned int lay_out(rte_mempool *mp, unsigned int max_objects, char *memory, std::size_t length,
                      ObjectCallback callback) {
     unsigned int count = 0;
@@ -221,6 +115,10 @@ unsigned int lay_out(rte_mempool *mp, unsigned int max_objects, char *memory, st
         count += static_cast<unsigned int>(added);
         at += run;
     }
+    if (count == 0)
+        let_go(mp);
+    else // what rte_mempool.c does only for memory that it is given an IOVA of
+        mp->flags &= ~RTE_MEMPOOL_F_NON_IO;
     return count;
 }
 
@@ -249,15 +147,10 @@ int populate_from_arena(rte_iommufd_arena *arena, rte_mempool *mp, unsigned int 
                 mp->name, size >> 10, info.free >> 10);
         return 0;
     }
-    try {
-        const std::lock_guard lock(regions_mutex);
-        arena_pieces()[mp].push_back(piece);
-    } catch (const std::bad_alloc &) {
-        rte_iommufd_arena_free(arena, piece);
+    const auto length = static_cast<std::size_t>(size);
+    if (!keep_piece(mp, arena, piece) || !hold(mp, piece, length))
         return 0;
-    }
-    return static_cast<int>(lay_out(mp, max_objects, static_cast<char *>(piece),
-                                    static_cast<std::size_t>(size), callback));
+    return static_cast<int>(lay_out(mp, max_objects, static_cast<char *>(piece), length, callback));
 }
 
 // 0 objects, not a negative errno, for memory that cannot be used: the callers in
@@ -276,6 +169,10 @@ int populate(rte_mempool *mp, unsigned int max_objects, void *start, rte_iova_t 
     char *memory = static_cast<char *>(start);
     if (!is_reachable(mp, memory, length))
         return 0;
+    if (!hold(mp, memory, length)) {
+        unmap_unknown(mp, start, length);
+        return 0;
+    }
     const unsigned int count = lay_out(mp, max_objects, memory, length, callback);
     if (count == 0) {
         rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
@@ -289,17 +186,7 @@ int populate(rte_mempool *mp, unsigned int max_objects, void *start, rte_iova_t 
 
 void release(rte_mempool *mp) {
     rte_ring_free(ring_of(mp));
-    const std::lock_guard lock(regions_mutex);
-    if (const auto found = regions().find(mp); found != regions().end()) {
-        for (const Region &region : found->second)
-            (void)rte_iommufd_dma_unmap(region.start, region.length);
-        regions().erase(found);
-    }
-    if (const auto found = arena_pieces().find(mp); found != arena_pieces().end()) {
-        for (void *piece : found->second)
-            rte_iommufd_arena_free(rte_iommufd_default_arena(), piece);
-        arena_pieces().erase(found);
-    }
+    give_back(mp);
 }
 
 // An object's address anew. An mbuf keeps one more, of the buffer it points to now.
@@ -321,7 +208,7 @@ void resolve_pool(rte_mempool *mp, void * /*arg*/) {
     if (rte_mempool_get_ops(mp->ops_index) != rte_mempool_get_ops(ops_index) ||
         mp->populated_size == 0 || (mp->flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) != 0)
         return;
-    bool complete = true;
+    bool complete = hold_again(mp);
     (void)rte_mempool_obj_iter(mp, resolve_object, &complete);
     if (complete) {
         mp->flags &= ~RTE_MEMPOOL_F_NON_IO;

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <rte_errno.h>
+#include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
@@ -119,6 +120,23 @@ TEST_F(MempoolTest, TakesLargeObjectsWhereTheMemoryIsOnePiece) {
     ASSERT_NE(m, nullptr);
     EXPECT_EQ(m->buf_iova, rte_iommufd_virt2dma(m->buf_addr));
     rte_pktmbuf_free(const_cast<rte_mbuf *>(m));
+}
+
+// rte_mempool.c calls a pool fit for devices only if it is told an IOVA (RTE_MEMPOOL_F_NON_IO): our
+// ops know better. Arenas and external memory come without.
+TEST_F(MempoolTest, MemoryWithoutAnIovaIsForDevices) {
+    ASSERT_EQ(eal::probe_device(&device), 0);
+    void *memory = rte_malloc("memory", 1 << 20, page_4k);
+    ASSERT_NE(memory, nullptr);
+    ASSERT_NE(empty(2048), nullptr);
+    EXPECT_NE(pool->flags & RTE_MEMPOOL_F_NON_IO, 0U);
+    ASSERT_EQ(rte_mempool_populate_iova(pool, static_cast<char *>(memory), RTE_BAD_IOVA, 1 << 20,
+                                        nullptr, nullptr),
+              static_cast<int>(count));
+    EXPECT_EQ(pool->flags & RTE_MEMPOOL_F_NON_IO, 0U);
+    expect_addresses();
+    rte_mempool_free(std::exchange(pool, nullptr));
+    rte_free(memory);
 }
 
 // Memory that EAL does not know is the pool's to map and to unmap.
