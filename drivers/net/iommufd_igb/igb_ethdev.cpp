@@ -100,8 +100,10 @@ void drain_queues(rte_eth_dev *dev) {
         dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
     }
     for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
-        if (auto *queue = static_cast<TxQueue *>(dev->data->tx_queues[i]))
+        if (auto *queue = static_cast<TxQueue *>(dev->data->tx_queues[i])) {
+            rte_iommufd_in_flight_unregister(&queue->in_flight);
             tx_drain(*queue);
+        }
         dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
     }
 }
@@ -163,6 +165,8 @@ int program(rte_eth_dev *dev) {
     for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
         auto &queue = *static_cast<TxQueue *>(dev->data->tx_queues[i]);
         tx_reset(queue);
+        if (const int ret = rte_iommufd_in_flight_register(&queue.in_flight); ret != 0)
+            return ret;
         a.hw.program_tx_queue(i, ring_of(queue));
     }
 

@@ -54,6 +54,11 @@ inline void store(uint64_t &shared, uint64_t value) {
     __atomic_store_n(&shared, value, __ATOMIC_RELAXED);
 }
 
+/** A position in a ring that other threads look at: what was stored before it is seen with it. */
+inline void publish(uint16_t &shared, uint16_t value) {
+    __atomic_store_n(&shared, value, __ATOMIC_RELEASE);
+}
+
 /**
  * Tell the device of new descriptors. The barrier in rte_write32() makes the descriptors
  * (plain memory) visible before the tail (uncached device memory): nothing more than a

@@ -18,6 +18,28 @@ bool is_sendable(const rte_mbuf *mbuf) {
     return mbuf->nb_segs == 1 && is_sendable_length(mbuf->data_len);
 }
 
+/** Between the first lookup of some packets and their descriptors' being seen to be in flight. */
+class Lookups {
+public:
+    explicit Lookups(TxQueue &queue) : in_flight_(queue.in_flight) {}
+    Lookups(const Lookups &) = delete;
+    Lookups &operator=(const Lookups &) = delete;
+    ~Lookups() {
+        if (begun_)
+            rte_iommufd_lookup_end(&in_flight_);
+    }
+
+    void begin() {
+        if (!begun_)
+            rte_iommufd_lookup_begin(&in_flight_);
+        begun_ = true;
+    }
+
+private:
+    rte_iommufd_in_flight &in_flight_;
+    bool begun_ = false;
+};
+
 /**
  * DMA address of a packet that does not carry one by its looks: the first of another iommufd
  * pool, a foreign pool's, a clone, external memory.
@@ -25,12 +47,13 @@ bool is_sendable(const rte_mbuf *mbuf) {
  * @return
  *   RTE_BAD_IOVA if the device cannot reach all of the data by one address.
  */
-rte_iova_t look_up(const TxQueue &queue, TxWork &work, rte_mbuf *mbuf) {
+rte_iova_t look_up(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf) {
     if (is_direct(mbuf) && is_resolved(queue, mbuf->pool)) {
         work.known_pool = mbuf->pool;
         return rte_mbuf_data_iova(mbuf);
     }
 
+    lookups.begin();
     const void *data = rte_pktmbuf_mtod(mbuf, const void *);
     const rte_iova_t dma = rte_iommufd_virt2dma(data);
     if (dma == RTE_BAD_IOVA || rte_iommufd_dma_contiguous(data, mbuf->data_len) < mbuf->data_len)
@@ -38,18 +61,13 @@ rte_iova_t look_up(const TxQueue &queue, TxWork &work, rte_mbuf *mbuf) {
     return dma;
 }
 
-void drop(TxQueue &queue, rte_mbuf *mbuf) {
-    queue.errors++;
-    rte_pktmbuf_free(mbuf);
-}
-
 /** DMA address of any packet; RTE_BAD_IOVA if it cannot be sent. */
-rte_iova_t dma_of(const TxQueue &queue, TxWork &work, rte_mbuf *mbuf) {
+rte_iova_t dma_of(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf) {
     if (!is_sendable(mbuf))
         return RTE_BAD_IOVA;
     if (carries_dma(work.known_pool, mbuf))
         return rte_mbuf_data_iova(mbuf);
-    return look_up(queue, work, mbuf);
+    return look_up(queue, work, lookups, mbuf);
 }
 
 /** Not inlined, for each copy is a kilobyte of rte_memcpy(). */
@@ -88,23 +106,58 @@ void tx_free_each(rte_mbuf **mbufs, uint16_t count) {
 }
 
 unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit) {
+    rte_mbuf *dropped[kBatch]; // freed at the end: the application's callback may unmap memory
+    unsigned int nb_dropped = 0;
     unsigned int filled = 0;
 
-    while (filled < limit && work.next < work.end) {
-        rte_mbuf *mbuf = *work.next++;
-        const rte_iova_t dma = dma_of(queue, work, mbuf);
+    {
+        Lookups lookups(queue);
+        while (filled < limit && nb_dropped < kBatch && work.next < work.end) {
+            rte_mbuf *mbuf = *work.next++;
+            const rte_iova_t dma = dma_of(queue, work, lookups, mbuf);
 
-        if (dma == RTE_BAD_IOVA) {
-            drop(queue, mbuf);
-            continue;
+            if (dma == RTE_BAD_IOVA) {
+                dropped[nb_dropped++] = mbuf;
+                continue;
+            }
+            // A pool is noted for what can be put back into it as it is.
+            note_pool(queue, index + filled,
+                      is_plain(work.known_pool, mbuf) ? mbuf->pool : nullptr);
+            send(queue.ring[index + filled], queue.mbufs[index + filled], mbuf, dma,
+                 mbuf->data_len);
+            queue.bytes += mbuf->data_len;
+            filled++;
         }
-        // A pool is noted for what can be put back into it as it is.
-        note_pool(queue, index + filled, is_plain(work.known_pool, mbuf) ? mbuf->pool : nullptr);
-        send(queue.ring[index + filled], queue.mbufs[index + filled], mbuf, dma, mbuf->data_len);
-        queue.bytes += mbuf->data_len;
-        filled++;
+        const unsigned int tail = index + filled;
+        publish(queue.tail, static_cast<uint16_t>(tail == queue.nb_desc ? 0 : tail));
     }
+    queue.errors += nb_dropped;
+    for (unsigned int i = 0; i < nb_dropped; i++)
+        rte_pktmbuf_free(dropped[i]);
     return filled;
+}
+
+unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dma_range *ranges) {
+    const auto &queue = *reinterpret_cast<const TxQueue *>(
+        reinterpret_cast<const char *>(in_flight) - offsetof(TxQueue, in_flight));
+    // In this order. If all that was in flight at the first has been completed at the second,
+    // too much is told; never too little.
+    const uint16_t tail = __atomic_load_n(&queue.tail, __ATOMIC_ACQUIRE);
+    uint16_t at = __atomic_load_n(&queue.clean, __ATOMIC_ACQUIRE);
+    unsigned int count = 0;
+
+    while (at != tail) {
+        const uint16_t in_use =
+            static_cast<uint16_t>(tail > at ? tail - at : queue.nb_desc - at + tail);
+        // A whole batch whose last descriptor is of this lap: DD says that all of it is sent.
+        const bool sent = at % kBatch == 0 && in_use >= kBatch &&
+                          tx_desc_done(load(queue.ring[at + kBatch - 1].command));
+        if (!sent)
+            ranges[count++] = {.start = load(queue.ring[at].address),
+                               .len = load(queue.ring[at].command) & tx_cmd::LENGTH_MASK};
+        at = static_cast<uint16_t>((at + (sent ? kBatch : 1)) % queue.nb_desc);
+    }
+    return count;
 }
 
 int16_t find_pool_ops() {
@@ -124,15 +177,15 @@ void tx_reset(TxQueue &queue) {
         store(queue.ring[i].address, 0);
         store(queue.ring[i].command, 0);
     }
-    queue.tail = 0;
-    queue.clean = 0;
+    publish(queue.tail, 0);
+    publish(queue.clean, 0);
     queue.nb_free = static_cast<uint16_t>(queue.nb_desc - 1);
 }
 
 void tx_drain(TxQueue &queue) {
     while (queue.clean != queue.tail) {
         rte_pktmbuf_free_seg(queue.mbufs[queue.clean]);
-        queue.clean = static_cast<uint16_t>((queue.clean + 1) % queue.nb_desc);
+        publish(queue.clean, static_cast<uint16_t>((queue.clean + 1) % queue.nb_desc));
     }
     tx_reset(queue);
 }

@@ -23,6 +23,7 @@
 #include <array>
 #include <cstdint>
 
+#include <bus_iommufd_driver.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_memzone.h>
@@ -44,6 +45,7 @@ struct TxQueue {
     rte_mbuf **mbufs;
     volatile uint32_t *doorbell; /**< TDT. */
     uint16_t nb_desc;
+    // Both are read by tx_in_flight() in any thread.
     uint16_t tail;        /**< Next descriptor to fill. */
     uint16_t clean;       /**< Oldest descriptor not yet completed, a multiple of kBatch. */
     uint16_t nb_free;     /**< Descriptors that may be filled; one always stays empty. */
@@ -65,6 +67,7 @@ struct TxQueue {
     // Set-up.
     alignas(RTE_CACHE_LINE_SIZE) const rte_memzone *zone;
     rte_iova_t dma;
+    rte_iommufd_in_flight in_flight; /**< Registered while the device may read the ring. */
     uint16_t queue_id;
     bool fast_free; /**< RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE. */
 };
@@ -86,6 +89,9 @@ void tx_reset(TxQueue &queue);
 
 /** Free every mbuf of the ring. The device must not use them any more. */
 void tx_drain(TxQueue &queue);
+
+/** rte_iommufd_in_flight::ranges of a queue. */
+unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dma_range *ranges);
 
 /** eth_tx_done_cleanup_t's work: free completed batches until @p count mbufs or no more. */
 uint32_t tx_cleanup(TxQueue &queue, uint32_t count);

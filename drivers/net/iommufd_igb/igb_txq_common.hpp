@@ -53,7 +53,8 @@ struct TxWork {
  * packets that may not be plain. Packets that cannot be sent are dropped.
  *
  * @return
- *   Descriptors filled; work.next has moved past what was taken, sent or dropped.
+ *   Descriptors filled, up to which the queue's tail has moved; work.next has moved past what was
+ *   taken, sent or dropped.
  */
 unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit);
 
@@ -133,9 +134,8 @@ inline bool complete_batch(TxQueue &queue) {
     rte_io_rmb(); // what follows DD is not done before DD was seen
 
     free_batch(queue, queue.clean);
-    queue.clean = static_cast<uint16_t>(queue.clean + kBatch);
-    if (queue.clean == queue.nb_desc)
-        queue.clean = 0;
+    const auto next = static_cast<uint16_t>(queue.clean + kBatch);
+    publish(queue.clean, next == queue.nb_desc ? uint16_t{0} : next);
     queue.nb_free = static_cast<uint16_t>(queue.nb_free + kBatch);
     return true;
 }
@@ -228,7 +228,7 @@ inline uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_pac
     }
 
     const unsigned int sent = queue.nb_free - room;
-    queue.tail = static_cast<uint16_t>(tail);
+    publish(queue.tail, static_cast<uint16_t>(tail));
     queue.nb_free = static_cast<uint16_t>(room);
     queue.packets += sent;
     if (likely(sent > 0))

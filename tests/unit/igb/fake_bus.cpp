@@ -180,6 +180,19 @@ void rte_iommufd_hold_release(rte_iommufd_hold *hold) {
         bus().holds--;
 }
 
+int rte_iommufd_in_flight_register(rte_iommufd_in_flight *queue) {
+    bus().called("register");
+    if (bus().register_error != 0 && bus().registered_before_error-- == 0)
+        return bus().register_error;
+    bus().watched.push_back(queue);
+    return 0;
+}
+
+void rte_iommufd_in_flight_unregister(rte_iommufd_in_flight *queue) {
+    if (std::erase(bus().watched, queue) != 0)
+        bus().called("unregister");
+}
+
 bool rte_iommufd_check_dpdk_version(const char *, unsigned int, unsigned int) {
     return true;
 }

@@ -38,7 +38,11 @@ struct FakeBus {
     int bus_master_off_error = 0;
     int reset_error = 0;
     int hold_error = 0;
-    int holds = 0;       /**< Of pools, by queues. */
+    int register_error = 0;
+    int registered_before_error = 0; /**< Registrations that still succeed. */
+    int holds = 0; /**< Of pools, by queues. */
+    /** Transmit queues that are asked what they have in flight. */
+    std::vector<rte_iommufd_in_flight *> watched;
     int zones_left = -1; /**< Zones that may still be reserved; negative: any number. */
 
     /** Let the device reach ordinary memory. The driver finds the pages that hold it in the

@@ -38,6 +38,8 @@ void PortTest::SetUp() {
     bus().bus_master_off_error = 0;
     bus().reset_error = 0;
     bus().hold_error = 0;
+    bus().register_error = 0;
+    bus().watched.clear();
     bus().holds = 0;
     bus().zones_left = -1;
     bus().device = std::make_unique<model::Igb>(bus().memory);
@@ -58,6 +60,7 @@ void PortTest::TearDown() {
         EXPECT_EQ(0, bus().driver->remove(&bus_device));
     }
     EXPECT_EQ(kept_holds, bus().holds) << "holds of queues that are gone";
+    EXPECT_EQ(kept_watched, bus().watched.size()) << "queues that are gone and still asked";
     for (rte_mempool *each : pools) {
         expect_whole(each);
         rte_mempool_free(each);

@@ -76,7 +76,9 @@ protected:
 
     rte_iommufd_device bus_device{};
     rte_mempool *pool = nullptr;
-    int kept_holds = 0; /**< What is left when the device cannot be stopped. */
+    // What is left when the device cannot be stopped.
+    int kept_holds = 0;
+    size_t kept_watched = 0;
     std::vector<rte_mempool *> pools;
 };
 

@@ -207,6 +207,7 @@ TEST_F(LiveDmaTest, RemoveEndsItByReset) {
 
 TEST_F(LiveDmaTest, RemoveWithoutAnyCureKeepsTheMemory) {
     kept_holds = 1;
+    kept_watched = 1;
     bus().reset_error = -EIO;
     EXPECT_NE(0, bus().driver->remove(&bus_device));
     EXPECT_EQ(in_rings, rte_mempool_in_use_count(pool));
