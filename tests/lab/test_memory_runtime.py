@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 # lab: --nics 2 --peer
-"""Memory that a program takes and gives back while it runs: EAL's under traffic, and arenas on a
-NUMA node."""
+"""Memory that a program takes and gives back while it runs: EAL's under traffic, what packets in
+flight lie in, and arenas on a NUMA node."""
 
 import contextlib
 import errno
@@ -77,6 +77,47 @@ def pool_on(node, pages):
             if lab.read(path) == before:
                 break
             lab.write("/proc/sys/vm/compact_memory", "1")
+
+
+@tap.test("rte_dev_dma_unmap() of memory that packets in flight lie in is refused, and leaves it usable")
+def in_flight():
+    with Peer() as peer:
+        program = TxSources()
+        program.check_frames(peer, "mapped")  # 40: the last ones fill no batch of 32
+        before, pinned = telemetry.memory(), memory.pinned(program.pid)
+        program.ask("unmap", f"errno {errno.EBUSY}")
+        tap.contains(program.output, "packets in it are in flight in 1 transmit queue; wait until "
+                                     "they are sent, or stop the port", "the log")
+        after = telemetry.memory()
+        tap.equal((after["unmap_calls"], memory.pinned(program.pid)),
+                  (before["unmap_calls"], pinned), "UNMAP calls and bytes pinned")
+        program.check_frames(peer, "mapped")
+        program.ask("send pool 32", "sent 32")  # what completes the batch
+        program.ask("unmap", "errno 0")
+        tap.equal(pinned - memory.pinned(program.pid), EXTERNAL, "bytes no longer pinned")
+        program.check_frames(peer, "mapped", 0)
+        tap.equal(program.quit(), 0, "exit status")
+
+
+@tap.test("a hugepage that EAL frees while a packet in it is in flight stays pinned until the port "
+          "has stopped")
+def freed_in_flight():
+    with Peer() as peer:
+        program = TxSources()
+        program.check_frames(peer, "malloc")
+        free, pinned = lab.hugepages_free(), memory.pinned(program.pid)
+        program.ask("free", "freed")
+        tap.contains(program.output, "memory that EAL frees: a queue or a pool still uses 0x200000",
+                     "the log")
+        tap.equal(telemetry.memory()["retired_areas"], 1, "areas of freed memory")
+        others = lab.hugepages_free() - free  # of the block, and what it makes whole with it
+        tap.check(others > 0, "no other hugepage of the block is free")
+        tap.equal(pinned - memory.pinned(program.pid), others * memory.HUGEPAGE, "bytes unpinned")
+        program.ask("stop", "errno 0")
+        tap.equal(telemetry.memory()["retired_areas"], 0, "areas of freed memory")
+        tap.equal((lab.hugepages_free() - free, pinned - memory.pinned(program.pid)),
+                  (others + 1, (others + 1) * memory.HUGEPAGE), "free hugepages and bytes unpinned")
+        tap.equal(program.quit(), 0, "exit status")
 
 
 @tap.test("an arena lies on the NUMA node it was asked for; where it does not fit, it says so")

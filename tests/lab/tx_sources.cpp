@@ -12,13 +12,17 @@
 //                       and of destroying it without
 //     arena NODE MIB    "at VA BYTES" of an arena on a NUMA node with a pool, or "errno E"
 //     drop              destroys both: "errno E"
+//     unmap             the memory of KIND mapped: "errno E"
+//     free              frees the memory of KIND malloc, whole hugepages: "freed"
+//     stop              stops the port: "errno E"
 //     quit
 //
 // KIND: pool (of mempool "iommufd"), foreign (of another mempool), indirect (a clone), malloc (an
 // external buffer in EAL's memory), mapped (one in memory given to rte_dev_dma_map() with a lie
 // for its IOVA), unmapped (one that no device may reach), arena (of a pool in an arena), taken (in
 // the one of command arena). Every frame is broadcast, of type 0x88b5, and byte i behind the type
-// is (number * 31 + i * 7) mod 256. The unmapped memory has to be refused for receive at start.
+// is (number * 31 + i * 7) mod 256. The unmapped memory has to be refused for receive at start. The
+// port receives into the arena.
 
 #include <cerrno>
 #include <cstdint>
@@ -47,6 +51,7 @@ constexpr std::size_t external = 1 << 20;
 constexpr rte_iova_t lie = 0x1234567000; // what an application might believe
 constexpr unsigned int buffers = 1023;   // of each pool
 constexpr std::size_t arena_size = 8 << 20;
+constexpr std::size_t hugepage = 2 << 20;
 
 rte_mempool *make_pool(const char *name, const char *ops) {
     return rte_pktmbuf_pool_create_by_ops(name, buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
@@ -81,9 +86,11 @@ public:
         const rte_eth_conf conf{};
         mapped_ = reserve();
         unmapped_ = reserve();
+        arena_ = make_arena(arena_size, SOCKET_ID_ANY);
+        arena_pool_ = arena_ == nullptr ? nullptr : pool_in(arena_, "arena", buffers);
         if (pool_ == nullptr || foreign_ == nullptr || mapped_ == nullptr || unmapped_ == nullptr ||
-            rte_eth_dev_configure(0, 1, 1, &conf) < 0 || !is_refused_for_receive(unmapped_) ||
-            rte_eth_rx_queue_setup(0, 0, 128, SOCKET_ID_ANY, nullptr, pool_) < 0 ||
+            arena_pool_ == nullptr || rte_eth_dev_configure(0, 1, 1, &conf) < 0 ||
+            !is_refused_for_receive(unmapped_) || !receive_into(arena_pool_) ||
             rte_eth_tx_queue_setup(0, 0, 128, SOCKET_ID_ANY, nullptr) < 0 ||
             rte_eth_dev_start(0) < 0)
             return false;
@@ -94,11 +101,8 @@ public:
         }
         rte_eth_macaddr_get(0, &mac_);
         rte_eth_dev_info info{};
-        malloc_ = static_cast<char *>(rte_malloc("external", external, 4096));
-        arena_ = make_arena(arena_size, SOCKET_ID_ANY);
-        arena_pool_ = arena_ == nullptr ? nullptr : pool_in(arena_, "arena", buffers);
-        return arena_pool_ != nullptr && link.link_status != 0 && malloc_ != nullptr &&
-               rte_eth_dev_info_get(0, &info) == 0 &&
+        malloc_ = static_cast<char *>(rte_malloc("external", 2 * hugepage, hugepage));
+        return link.link_status != 0 && malloc_ != nullptr && rte_eth_dev_info_get(0, &info) == 0 &&
                rte_extmem_register(mapped_, external, nullptr, 0, 4096) == 0 &&
                rte_dev_dma_map(info.device, mapped_, lie, external) == 0;
     }
@@ -124,6 +128,13 @@ public:
         } else if (command == "drop") {
             rte_mempool_free(taken_pool_);
             answer << "errno " << -rte_iommufd_arena_destroy(taken_);
+        } else if (command == "unmap") {
+            answer << "errno " << unmap();
+        } else if (command == "free") {
+            rte_free(malloc_);
+            answer << "freed";
+        } else if (command == "stop") {
+            answer << "errno " << -rte_eth_dev_stop(0);
         } else {
             answer << "no such command";
         }
@@ -150,6 +161,7 @@ private:
         (void)rte_eth_dev_stop(0); // the transmit queue gives its buffers back
         const int with_pool = rte_iommufd_arena_destroy(arena_);
         const bool full = rte_mempool_full(arena_pool_) == 1;
+        (void)receive_into(pool_); // of a queue that is set up anew the old one is released
         rte_mempool_free(arena_pool_);
         answer << "pool " << too_large << " arena " << -with_pool << " full " << full << " then "
                << -rte_iommufd_arena_destroy(arena_);
@@ -165,6 +177,17 @@ private:
         rte_iommufd_arena_info info{};
         rte_iommufd_arena_info_get(taken_, &info);
         answer << "at " << info.addr << " " << info.size;
+    }
+
+    static bool receive_into(rte_mempool *pool) {
+        return rte_eth_rx_queue_setup(0, 0, 128, SOCKET_ID_ANY, nullptr, pool) == 0;
+    }
+
+    int unmap() {
+        rte_eth_dev_info info{};
+        if (rte_eth_dev_info_get(0, &info) < 0)
+            return ENODEV;
+        return rte_dev_dma_unmap(info.device, mapped_, lie, external) < 0 ? rte_errno : 0;
     }
 
     // A pool of pinned external buffers there.
