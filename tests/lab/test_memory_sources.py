@@ -10,7 +10,7 @@ import re
 
 from labtest import lab, memory, tap, telemetry, traffic
 from labtest.peer import Peer
-from labtest.sources import TxSources
+from labtest.sources import FRAMES, TxSources
 from labtest.storm import Storm
 from labtest.testpmd import Testpmd
 
@@ -191,6 +191,8 @@ def tx_sources():
         program = TxSources()
         tap.contains(program.output, "pool pinned cannot be used: Bad address; give external "
                                      "memory to rte_dev_dma_map()", "tx_sources")
+        seams = int(re.search(r"(?m)^seams (\d+)$", program.output)[1])
+        tap.check(seams >= FRAMES // 4, f"frames across pages that are no neighbours: {seams} seams")
         for kind in ("pool", "foreign", "indirect", "malloc", "mapped", "arena"):
             program.check_frames(peer, kind)
         program.check_frames(peer, "unmapped", 0)

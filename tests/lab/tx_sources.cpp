@@ -22,7 +22,8 @@
 // for its IOVA), unmapped (one that no device may reach), arena (of a pool in an arena), taken (in
 // the one of command arena). Every frame is broadcast, of type 0x88b5, and byte i behind the type
 // is (number * 31 + i * 7) mod 256. The unmapped memory has to be refused for receive at start. The
-// port receives into the arena.
+// port receives into the arena. Before the first command stands "seams N" and "done": N places
+// where the memory of KIND mapped is in two pieces for the device.
 
 #include <cerrno>
 #include <cstdint>
@@ -31,7 +32,9 @@
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <vector>
 
+#include <fcntl.h>
 #include <rte_bus_iommufd.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -40,6 +43,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "churn.hpp"
 
@@ -51,7 +55,9 @@ constexpr std::size_t external = 1 << 20;
 constexpr rte_iova_t lie = 0x1234567000; // what an application might believe
 constexpr unsigned int buffers = 1023;   // of each pool
 constexpr std::size_t arena_size = 8 << 20;
+constexpr std::size_t page = 4096;
 constexpr std::size_t hugepage = 2 << 20;
+constexpr std::size_t stride = 97; // odd: every page of a power of two comes once
 
 rte_mempool *make_pool(const char *name, const char *ops) {
     return rte_pktmbuf_pool_create_by_ops(name, buffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
@@ -105,6 +111,13 @@ public:
         return link.link_status != 0 && malloc_ != nullptr && rte_eth_dev_info_get(0, &info) == 0 &&
                rte_extmem_register(mapped_, external, nullptr, 0, 4096) == 0 &&
                rte_dev_dma_map(info.device, mapped_, lie, external) == 0;
+    }
+
+    // How many there are in the memory of KIND mapped. Pages that the pin has moved may be in
+    // order.
+    std::size_t find_seams() {
+        seams_ = seams_of(mapped_);
+        return seams_.size();
     }
 
     std::string run(const std::string &command, std::istream &words) {
@@ -204,10 +217,29 @@ private:
         return refused;
     }
 
+    // Pages of a file, each so far from the one before it that few are neighbours for a device,
+    // whatever order the kernel has handed them out in.
     static char *reserve() {
-        void *memory =
-            mmap(nullptr, external, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        return memory == MAP_FAILED ? nullptr : static_cast<char *>(memory);
+        const int file = memfd_create("external", MFD_CLOEXEC);
+        void *all = mmap(nullptr, external, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        bool ok = file >= 0 && all != MAP_FAILED && posix_fallocate(file, 0, external) == 0;
+        for (std::size_t at = 0; ok && at < external; at += page) {
+            void *place = static_cast<char *>(all) + at;
+            ok = mmap(place, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
+                      static_cast<off_t>(at * stride % external)) == place;
+        }
+        if (file >= 0)
+            (void)close(file);
+        return ok ? static_cast<char *>(all) : nullptr;
+    }
+
+    // Ends of pages after which the device's next page is another one.
+    static std::vector<std::size_t> seams_of(const char *memory) {
+        std::vector<std::size_t> seams;
+        for (std::size_t at = page; at < external; at += page)
+            if (rte_iommufd_dma_contiguous(memory + at - 1, 2) == 1)
+                seams.push_back(at);
+        return seams;
     }
 
     void fill(char *data, unsigned int number) const {
@@ -226,16 +258,24 @@ private:
         return m;
     }
 
-    // Each frame at a place of its own, across the memory; some cross a page.
+    // Each frame at a place of its own, across the memory; every fourth lies across a seam, others
+    // within a page.
+    std::size_t place_of(unsigned int number) const {
+        if (number % 4 == 0 && !seams_.empty())
+            return seams_[number / 4 % seams_.size()] - RTE_PKTMBUF_HEADROOM - frame_length / 2;
+        return (number * 2 * page + page / 4) % (external - page);
+    }
+
     rte_mbuf *attached(char *memory, unsigned int number) {
         rte_mbuf *m = rte_pktmbuf_alloc(pool_);
         if (m == nullptr)
             return nullptr;
         info_.free_cb = keep;
         rte_mbuf_ext_refcnt_set(&info_, 60000); // never given back
-        char *data = memory + (number * 4099) % (external - 2048);
+        char *data = memory + place_of(number);
         rte_pktmbuf_attach_extbuf(m, data, lie, 2048, &info_);
-        fill(rte_pktmbuf_append(m, frame_length), number);
+        if (char *frame = rte_pktmbuf_append(m, frame_length); frame != nullptr)
+            fill(frame, number);
         return m;
     }
 
@@ -270,6 +310,7 @@ private:
 
     rte_mempool *pool_ = nullptr;
     rte_mempool *foreign_ = nullptr;
+    std::vector<std::size_t> seams_; // of mapped_
     char *mapped_ = nullptr;
     char *unmapped_ = nullptr;
     char *malloc_ = nullptr;
@@ -289,7 +330,7 @@ int main(int argc, char **argv) {
         std::printf("failed: no port\n");
         return 1;
     }
-    std::printf("done\n");
+    std::printf("seams %zu\ndone\n", sender.find_seams());
     std::fflush(stdout);
     std::string line;
     while (std::getline(std::cin, line) && line != "quit") {

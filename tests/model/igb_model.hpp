@@ -61,9 +61,10 @@ struct Access {
 
 /** A packet that the device was given to send. */
 struct Sent {
-    igb::TxDesc desc;
-    uint16_t index; /**< Of the descriptor. */
-    std::vector<uint8_t> data;
+    igb::TxDesc desc; /**< The last one, and where it is. */
+    uint16_t index;
+    std::vector<uint8_t> data; /**< Of all descriptors. */
+    unsigned int pieces = 1;   /**< Descriptors. */
 };
 
 /** What happened to a frame from the wire. */
@@ -134,6 +135,7 @@ public:
     uint64_t tx_write_backs = 0;
 
 private:
+    void take(const igb::TxDesc &desc, uint16_t index, const uint8_t *data, size_t length);
     uint32_t &at(uint32_t offset);
     void reset(bool power_on);
     uint32_t read_side_effects(uint32_t offset);
@@ -148,6 +150,7 @@ private:
     bool deliver(uint16_t queue, std::span<const uint8_t> frame, uint32_t errors);
 
     DmaMap &memory_;
+    Sent unfinished_{.desc = {}, .index = 0, .data = {}, .pieces = 0}; /**< Without EOP so far. */
     std::unique_ptr<uint32_t[]> regs_;
     std::vector<std::string> violations_;
     uint64_t now_us_ = 1'000'000;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "igb_model.hpp"
 
@@ -113,6 +114,27 @@ Received Igb::receive(uint16_t queue, std::span<const uint8_t> frame, uint32_t e
     return Received::Delivered;
 }
 
+void Igb::take(const TxDesc &desc, uint16_t index, const uint8_t *data, size_t length) {
+    Sent &packet = unfinished_;
+
+    if (length == 0)
+        violation("transmit descriptor without data");
+    if (packet.pieces != 0 &&
+        packet.desc.command >> kTxPaylenShift != desc.command >> kTxPaylenShift)
+        violation("PAYLEN differs within a packet");
+    packet.desc = desc;
+    packet.index = index;
+    packet.data.insert(packet.data.end(), data, data + length);
+    packet.pieces++;
+    if (!(desc.command & tx_cmd::EOP))
+        return;
+    if (packet.data.size() != desc.command >> kTxPaylenShift)
+        violation("PAYLEN is not the length of the packet");
+    at(reg::GPTC)++;
+    at(reg::GOTCL) += static_cast<uint32_t>(packet.data.size()) + kCrc;
+    sent.push_back(std::exchange(packet, {.desc = {}, .index = 0, .data = {}, .pieces = 0}));
+}
+
 uint16_t Igb::transmit(uint16_t queue, uint16_t limit) {
     const uint32_t count = peek(reg::TDLEN(queue)) / kDescSize;
     const uint64_t base = join(peek(reg::TDBAL(queue)), peek(reg::TDBAH(queue)));
@@ -138,13 +160,11 @@ uint16_t Igb::transmit(uint16_t queue, uint16_t limit) {
         }
         if (tx_desc_done(desc->command))
             violation("transmit descriptor given to the device with DD set");
-        sent.push_back({*desc, static_cast<uint16_t>(head), {data, data + length}});
+        take(*desc, static_cast<uint16_t>(head), data, length);
         if (desc->command & tx_cmd::RS) {
             __atomic_store_n(&desc->command, desc->command | kTxDone, __ATOMIC_RELEASE);
             tx_write_backs++;
         }
-        at(reg::GPTC)++;
-        at(reg::GOTCL) += static_cast<uint32_t>(length) + kCrc;
         at(reg::TDH(queue)) = head + 1 == count ? 0 : head + 1;
         taken++;
     }

@@ -112,8 +112,9 @@ inline constexpr uint32_t EOP = 1u << 24;
 inline constexpr uint32_t IFCS = 1u << 25;
 inline constexpr uint32_t RS = 1u << 27;
 inline constexpr uint32_t DEXT = 1u << 29;
-/** A whole packet in one buffer, the device appends the CRC. */
-inline constexpr uint32_t SINGLE = DTYP_DATA | EOP | IFCS | DEXT;
+/** A piece of a packet to which the device appends the CRC; and a whole packet in one piece. */
+inline constexpr uint32_t PIECE = DTYP_DATA | IFCS | DEXT;
+inline constexpr uint32_t SINGLE = PIECE | EOP;
 } // namespace tx_cmd
 
 inline constexpr unsigned int kTxPaylenShift = 32 + 14; // bits 31:14 of the upper word
@@ -122,6 +123,13 @@ inline constexpr uint64_t kTxDone = uint64_t{1} << 32;  // DD, lowest bit of the
 /** Command quadword of a packet that is one buffer of @p length bytes, DD clear. */
 constexpr uint64_t tx_desc_command(uint16_t length) {
     return uint64_t{tx_cmd::SINGLE} | length | uint64_t{length} << kTxPaylenShift;
+}
+
+/** The same for @p length of @p total bytes; PAYLEN stands in every descriptor of the packet, as
+ * in DPDK 22.11.11, igb_rxtx.c, eth_igb_xmit_pkts(). */
+constexpr uint64_t tx_desc_piece(uint16_t length, uint16_t total, bool is_last) {
+    return uint64_t{is_last ? tx_cmd::SINGLE : tx_cmd::PIECE} | length |
+           uint64_t{total} << kTxPaylenShift;
 }
 
 /** The same asking for a write-back. */

@@ -4,6 +4,7 @@
 
 /** @file Transmit, scalar, and what is off the hot path. */
 
+#include <algorithm>
 #include <cstring>
 
 #include <rte_bus_iommufd.h>
@@ -40,34 +41,64 @@ private:
     bool begun_ = false;
 };
 
-/**
- * DMA address of a packet that does not carry one by its looks: the first of another iommufd
- * pool, a foreign pool's, a clone, external memory.
- *
- * @return
- *   RTE_BAD_IOVA if the device cannot reach all of the data by one address.
- */
-rte_iova_t look_up(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf) {
-    if (is_direct(mbuf) && is_resolved(queue, mbuf->pool)) {
-        work.known_pool = mbuf->pool;
-        return rte_mbuf_data_iova(mbuf);
-    }
+/** Most pieces of a packet: the data of one may begin at the end of a page of 4 KiB. */
+constexpr unsigned int kMaxPieces = 2 + (kTxMaxLength - 2) / 4096;
 
-    lookups.begin();
-    const void *data = rte_pktmbuf_mtod(mbuf, const void *);
-    const rte_iova_t dma = rte_iommufd_virt2dma(data);
-    if (dma == RTE_BAD_IOVA || rte_iommufd_dma_contiguous(data, mbuf->data_len) < mbuf->data_len)
-        return RTE_BAD_IOVA;
-    return dma;
+/** Where a device finds the data of a packet. */
+struct Pieces {
+    unsigned int count = 0;
+    rte_iova_t dma[kMaxPieces];
+    uint16_t length[kMaxPieces];
+
+    void add(rte_iova_t address, size_t bytes) {
+        dma[count] = address;
+        length[count++] = static_cast<uint16_t>(bytes);
+    }
+};
+
+/** Find all of a packet in the table; false if a part is not there. */
+bool look_up(const rte_mbuf *mbuf, Pieces &pieces) {
+    const char *data = rte_pktmbuf_mtod(mbuf, const char *);
+
+    for (size_t at = 0; at < mbuf->data_len;) {
+        const rte_iova_t dma = rte_iommufd_virt2dma(data + at);
+        const size_t run = rte_iommufd_dma_contiguous(data + at, mbuf->data_len - at);
+        if (dma == RTE_BAD_IOVA || run == 0 || pieces.count == kMaxPieces)
+            return false;
+        pieces.add(dma, run);
+        at += run;
+    }
+    return true;
 }
 
-/** DMA address of any packet; RTE_BAD_IOVA if it cannot be sent. */
-rte_iova_t dma_of(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf) {
+/**
+ * Where any packet is; false if it cannot be sent. Looked up is what does not carry an address: a
+ * foreign pool's, a clone, external memory.
+ */
+bool locate(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf, Pieces &pieces) {
     if (!is_sendable(mbuf))
-        return RTE_BAD_IOVA;
-    if (carries_dma(work.known_pool, mbuf))
-        return rte_mbuf_data_iova(mbuf);
-    return look_up(queue, work, lookups, mbuf);
+        return false;
+    if (!carries_dma(work.known_pool, mbuf)) {
+        if (!is_direct(mbuf) || !is_resolved(queue, mbuf->pool)) {
+            lookups.begin();
+            return look_up(mbuf, pieces);
+        }
+        work.known_pool = mbuf->pool; // the first of another iommufd pool
+    }
+    pieces.add(rte_mbuf_data_iova(mbuf), mbuf->data_len);
+    return true;
+}
+
+/** Descriptor @p index for one piece of @p mbuf, which the last one's slot keeps. */
+void send_piece(TxQueue &queue, unsigned int index, rte_mbuf *mbuf, const Pieces &pieces,
+                unsigned int piece) {
+    const bool is_last = piece + 1 == pieces.count;
+    const uint64_t rs = index % kBatch == kBatch - 1 ? kTxReportStatus : 0;
+    TxDesc &desc = queue.ring[index];
+
+    queue.mbufs[index] = is_last ? mbuf : nullptr;
+    store(desc.address, pieces.dma[piece]);
+    store(desc.command, tx_desc_piece(pieces.length[piece], mbuf->data_len, is_last) | rs);
 }
 
 /** Not inlined, for each copy is a kilobyte of rte_memcpy(). */
@@ -90,6 +121,8 @@ void tx_free_each(rte_mbuf **mbufs, uint16_t count) {
 
     for (uint16_t i = 0; i < count; i++) {
         rte_mbuf *mbuf = mbufs[i];
+        if (mbuf == nullptr) // a piece of a packet that ends further on
+            continue;
         if (rte_mbuf_refcnt_read(mbuf) != 1 || (mbuf->ol_flags & kNotDirect)) {
             mbuf = rte_pktmbuf_prefree_seg(mbuf);
             if (mbuf == nullptr)
@@ -105,31 +138,40 @@ void tx_free_each(rte_mbuf **mbufs, uint16_t count) {
     put_run(pool, run, length);
 }
 
-unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit) {
+unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
+                         unsigned int room) {
     rte_mbuf *dropped[kBatch]; // freed at the end: the application's callback may unmap memory
     unsigned int nb_dropped = 0;
     unsigned int filled = 0;
+    const auto wrapped = [&](unsigned int i) { return i < queue.nb_desc ? i : i - queue.nb_desc; };
 
     {
         Lookups lookups(queue);
         while (filled < limit && nb_dropped < kBatch && work.next < work.end) {
-            rte_mbuf *mbuf = *work.next++;
-            const rte_iova_t dma = dma_of(queue, work, lookups, mbuf);
+            rte_mbuf *mbuf = *work.next;
+            Pieces pieces;
 
-            if (dma == RTE_BAD_IOVA) {
+            if (!locate(queue, work, lookups, mbuf, pieces)) {
                 dropped[nb_dropped++] = mbuf;
+                work.next++;
                 continue;
             }
+            if (pieces.count > room - filled) {
+                work.end = work.next;
+                break;
+            }
             // A pool is noted for what can be put back into it as it is.
-            note_pool(queue, index + filled,
-                      is_plain(work.known_pool, mbuf) ? mbuf->pool : nullptr);
-            send(queue.ring[index + filled], queue.mbufs[index + filled], mbuf, dma,
-                 mbuf->data_len);
+            rte_mempool *pool = is_plain(work.known_pool, mbuf) ? mbuf->pool : nullptr;
+            for (unsigned int piece = 0; piece < pieces.count; piece++) {
+                const unsigned int at = wrapped(index + filled++);
+                note_pool(queue, at, pool);
+                send_piece(queue, at, mbuf, pieces, piece);
+            }
             queue.bytes += mbuf->data_len;
-            filled++;
+            work.more_pieces += pieces.count - 1;
+            work.next++;
         }
-        const unsigned int tail = index + filled;
-        publish(queue.tail, static_cast<uint16_t>(tail == queue.nb_desc ? 0 : tail));
+        publish(queue.tail, static_cast<uint16_t>(wrapped(index + filled)));
     }
     queue.errors += nb_dropped;
     for (unsigned int i = 0; i < nb_dropped; i++)
@@ -184,7 +226,8 @@ void tx_reset(TxQueue &queue) {
 
 void tx_drain(TxQueue &queue) {
     while (queue.clean != queue.tail) {
-        rte_pktmbuf_free_seg(queue.mbufs[queue.clean]);
+        if (queue.mbufs[queue.clean] != nullptr)
+            rte_pktmbuf_free_seg(queue.mbufs[queue.clean]);
         publish(queue.clean, static_cast<uint16_t>((queue.clean + 1) % queue.nb_desc));
     }
     tx_reset(queue);
@@ -193,8 +236,13 @@ void tx_drain(TxQueue &queue) {
 uint32_t tx_cleanup(TxQueue &queue, uint32_t count) {
     uint32_t freed = 0;
 
-    while ((count == 0 || freed < count) && complete_batch(queue))
-        freed += kBatch;
+    while (count == 0 || freed < count) {
+        rte_mbuf **batch = &queue.mbufs[queue.clean];
+        const auto pieces = std::count(batch, batch + kBatch, nullptr);
+        if (!complete_batch(queue))
+            break;
+        freed += static_cast<uint32_t>(kBatch - pieces);
+    }
     return freed;
 }
 

@@ -46,17 +46,21 @@ struct TxWork {
      * from burst to burst: the pool may be freed, and another one made in its place.
      */
     rte_mempool *known_pool;
+    /** Descriptors filled beyond one for each packet. */
+    unsigned int more_pieces;
 };
 
 /**
- * Fill @p limit descriptors at most from @p index on, which do not go beyond a batch, with
- * packets that may not be plain. Packets that cannot be sent are dropped.
+ * Fill descriptors from @p index on with packets that may not be plain, until @p limit are filled,
+ * which do not go beyond a batch. The last packet may: one whose data is in several pieces for the
+ * device takes as many descriptors, up to @p room of them. Packets that cannot be sent are dropped.
  *
  * @return
  *   Descriptors filled, up to which the queue's tail has moved; work.next has moved past what was
- *   taken, sent or dropped.
+ *   taken, sent or dropped. work.end is there if the next packet takes more room than there is.
  */
-unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit);
+unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
+                         unsigned int room);
 
 /** Give a completed batch back whose mbufs are not all alike. */
 void tx_free_each(rte_mbuf **mbufs, uint16_t count);
@@ -204,7 +208,8 @@ inline uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_pac
     rte_mempool *first_pool = packets[0]->pool;
     TxWork work{.next = packets,
                 .end = packets + nb_packets,
-                .known_pool = is_resolved(queue, first_pool) ? first_pool : nullptr};
+                .known_pool = is_resolved(queue, first_pool) ? first_pool : nullptr,
+                .more_pieces = 0};
 
     while (room > 0 && work.next < work.end) {
         // Up to the end of a batch, whose last descriptor carries RS.
@@ -218,19 +223,19 @@ inline uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_pac
             send_plain(desc, &queue.mbufs[tail], work.next, most, work.known_pool, queue.bytes));
         work.next += filled;
         if (unlikely(filled < most))
-            filled += tx_fill_any(queue, work, tail + filled, limit - filled);
+            filled += tx_fill_any(queue, work, tail + filled, limit - filled, room - filled);
         if (filled == to_rs)
             store(desc[filled - 1].command, load(desc[filled - 1].command) | kTxReportStatus);
         room -= filled;
         tail += filled;
-        if (tail == queue.nb_desc)
-            tail = 0;
+        if (tail >= queue.nb_desc)
+            tail -= queue.nb_desc;
     }
 
     const unsigned int sent = queue.nb_free - room;
     publish(queue.tail, static_cast<uint16_t>(tail));
     queue.nb_free = static_cast<uint16_t>(room);
-    queue.packets += sent;
+    queue.packets += sent - work.more_pieces;
     if (likely(sent > 0))
         ring_doorbell(queue.doorbell, queue.tail);
     return static_cast<uint16_t>(work.next - packets);

@@ -45,6 +45,19 @@ void FakeBus::map(const void *va, size_t length) {
             ADD_FAILURE() << "no memory for the table";
 }
 
+void FakeBus::map_scattered(void *va, size_t length) {
+    using iommufd::page_4k;
+    const uint64_t start = reinterpret_cast<uint64_t>(va);
+
+    for (uint64_t at = 0; at < length; at += page_4k) {
+        const uint64_t dma = 2 * kDmaOffset - 2 * at - page_4k;
+        memory.map(dma, static_cast<char *>(va) + at, page_4k);
+        if (!pages.insert(iommufd::Va{start + at}).second ||
+            !table.insert(iommufd::Va{start + at}, iommufd::Dma{dma}, page_4k))
+            ADD_FAILURE() << "no memory for the table, or mapped already";
+    }
+}
+
 void FakeBus::unmap_all() {
     memory.clear();
     for (const iommufd::Va page : pages)

@@ -40,7 +40,7 @@ struct FakeBus {
     int hold_error = 0;
     int register_error = 0;
     int registered_before_error = 0; /**< Registrations that still succeed. */
-    int holds = 0; /**< Of pools, by queues. */
+    int holds = 0;                   /**< Of pools, by queues. */
     /** Transmit queues that are asked what they have in flight. */
     std::vector<rte_iommufd_in_flight *> watched;
     int zones_left = -1; /**< Zones that may still be reserved; negative: any number. */
@@ -48,6 +48,8 @@ struct FakeBus {
     /** Let the device reach ordinary memory. The driver finds the pages that hold it in the
         table of DMA addresses, as on the real bus. */
     void map(const void *va, size_t length);
+    /** Pages of 4 KiB, from a page's start on, no two of which are neighbours for the device. */
+    void map_scattered(void *va, size_t length);
     /** Let it reach nothing. */
     void unmap_all();
     void called(const char *name) { calls.push_back({name, device->log.size()}); }
