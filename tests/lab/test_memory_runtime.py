@@ -87,7 +87,7 @@ def in_flight():
         before, pinned = telemetry.memory(), memory.pinned(program.pid)
         program.ask("unmap", f"errno {errno.EBUSY}")
         tap.contains(program.output, "packets in it are in flight in 1 transmit queue; wait until "
-                                     "they are sent, or stop the port", "the log")
+                                     "they are completed, or stop the port", "the log")
         after = telemetry.memory()
         tap.equal((after["unmap_calls"], memory.pinned(program.pid)),
                   (before["unmap_calls"], pinned), "UNMAP calls and bytes pinned")

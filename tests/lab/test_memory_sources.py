@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # lab: --nics 2 --peer --timeout 700
 """Frames through every kind of memory that an application can hand to a NIC, each byte
-compared, under a storm of page migration; and what cannot be used is refused with the reason."""
+compared, under a storm of page migration and compaction; and what cannot be used is refused with
+the reason."""
 
 import contextlib
 import errno
@@ -18,7 +19,9 @@ ARENA = 64 << 20
 BUFFERS = 4096 * 2048  # bytes at least of each of testpmd's pools
 LINES = 200  # at most, of an answer of /iommufd/areas
 ARENA_OF_PROGRAM = 8 << 20  # tx_sources.cpp
-ROUNDS = 1  # of migration under traffic
+# Of migration and compaction under traffic. A round takes seconds in emulation: EAL's own memory
+# and the application's in 4 KiB pages stand a longer storm for all.
+ROUNDS, LONG = 1, 3
 
 
 def check_areas(pid, totals):
@@ -49,7 +52,7 @@ def frames_of_queues(program):
                 for area in telemetry.areas(connection) if area.queues > 0]
 
 
-def forwards(*eal, options=(), arguments="", compaction=False, looked_up=False, at_start=None):
+def forwards(*eal, options=(), arguments="", rounds=ROUNDS, looked_up=False, at_start=None):
     """Frames through testpmd with these options; what /iommufd/memory said meanwhile. looked_up:
     mbufs do not carry the addresses of their buffers. at_start: called before traffic."""
     with Peer() as peer:
@@ -62,8 +65,8 @@ def forwards(*eal, options=(), arguments="", compaction=False, looked_up=False, 
                   "receive with addresses looked up")
         own = traffic.prepare(peer, program)
         frames = frames_of_queues(program)
-        with Storm(program.pid, ROUNDS, compaction) as storm:
-            while storm.rounds < ROUNDS:
+        with Storm(program.pid, rounds) as storm:
+            while storm.rounds < rounds:
                 traffic.round_trip(peer, own, traffic.BATCH)
         traffic.round_trip(peer, own, traffic.BATCH)
         tap.equal((storm.moved, storm.wandered()), (0, 0), "hugepages that the storm has moved")
@@ -79,7 +82,7 @@ def forwards(*eal, options=(), arguments="", compaction=False, looked_up=False, 
 
 @tap.test("hugepages of EAL as it needs them, in hugetlbfs")
 def dynamic():
-    totals = forwards(compaction=True)
+    totals = forwards(rounds=LONG)
     tap.equal(totals["arenas"], [], "arenas")
     tap.check(totals["pages_2m"] == totals["areas"] > 4, f"one area a page: {totals}")
     tap.equal(totals["map_calls"], totals["areas"], "IOMMU_IOAS_MAP calls")
@@ -145,7 +148,7 @@ def mp_anon():
 
 @tap.test("testpmd --mp-alloc=xmem: an external heap of 4 KiB pages")
 def mp_xmem():
-    totals = forwards(options=["--mp-alloc=xmem"])
+    totals = forwards(options=["--mp-alloc=xmem"], rounds=LONG)
     tap.check(totals["pages_4k"] > 0, f"{totals}")
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A storm of page migration over a process, in rounds: all of it to one NUMA node and to the
-other, and single pages; compaction of all memory too, if asked for (seconds in emulation)."""
+other, single pages, and compaction of all memory (seconds in emulation)."""
 
 import contextlib
 import random
@@ -17,10 +17,9 @@ class Storm:
     """Begins with the block and ends after so many rounds, or the round that the block's end
     finds it in. rounds: those it has done."""
 
-    def __init__(self, pid, limit, compaction=False):
+    def __init__(self, pid, limit):
         self.pid = pid
         self.limit = limit
-        self.compaction = compaction
         self.rounds = 0
         self.moved = 0  # hugepages that single moves have moved
         self._end = threading.Event()
@@ -44,8 +43,7 @@ class Storm:
             with contextlib.suppress(OSError):
                 chosen = random.sample(self._pages, min(_SINGLE_PAGES, len(self._pages)))
                 self.moved += len(chosen) - memory.move_to_other_node(self.pid, chosen)
-            if self.compaction:
-                lab.write(_COMPACT, "1")
+            lab.write(_COMPACT, "1")
             self.rounds += 1
 
     def wandered(self):
