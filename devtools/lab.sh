@@ -26,7 +26,9 @@ if [ -n "$suite" ]; then
 	fi
 	LAB_USERLAND=$(userland_folder "$suite")
 	export LAB_USERLAND
-	# What the guest mounts there, on a root that it sees read-only.
+	# What the guest mounts there, on a root that it sees read-only; below /root as well, where
+	# unprivileged runs have to pass.
 	mkdir -p "$LAB_USERLAND$TREE"
+	chmod go+x "$LAB_USERLAND/root"
 fi
 exec "${PYTHON[@]}" "$program" "$CACHE" "$@"

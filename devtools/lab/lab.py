@@ -176,8 +176,9 @@ def boot(options, command, accel):
         end_mark = secrets.token_hex(16)
         image, job = folder.file("initrd"), options.share or folder.folder("job")
         console = os.path.abspath(options.console or folder.file("console"))
-        initrd.write(image, {"TREE": TREE, "HIDE": " ".join(covered(TREE))},
-                     settings_of(options, machine, command, end_mark))
+        settings = settings_of(options, machine, command, end_mark)
+        initrd.write(image, {"TREE": TREE, "USERLAND": settings["userland"],
+                             "HIDE": " ".join(covered(TREE))}, settings)
         supervisor = Supervisor(console, end_mark, interactive)
         words = machine.command_line(image, os.path.abspath(job), console,
                                      supervisor.channels())
