@@ -82,7 +82,17 @@ rte_iommufd_hold *rte_iommufd_hold_buffers(rte_mempool *pool) {
     return rte_iommufd_hold_pool(pool);
 }
 
+rte_iommufd_hold *rte_iommufd_hold_memory(const void *, size_t) {
+    return rte_iommufd_hold_pool(nullptr);
+}
+
 void rte_iommufd_hold_release(rte_iommufd_hold *) {}
+
+int rte_iommufd_in_flight_register(rte_iommufd_in_flight *) {
+    return 0; // nobody asks
+}
+
+void rte_iommufd_in_flight_unregister(rte_iommufd_in_flight *) {}
 
 int rte_iommufd_set_bus_master(const rte_iommufd_device *, bool) {
     return 0;
