@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The lab's kernel, built from the newest linux-source-7.x of Debian's suites, and the
+# The lab's kernel, built from the newest released linux-source-7.3 of Debian's suites, and the
 # UAPI headers of the same version.
 #
 #   $CACHE/kernel-source       "PACKAGE VERSION" that was chosen; a warm start looks no further
 #   $CACHE/kernel-VERSION-KEY  bzImage, config, System.map; KEY: the fragment and the recipe
 #   $CACHE/uapi-VERSION        linux-libc-dev, unpacked
 
-KERNEL_MINIMUM=7.3~
-KERNEL_SUITES=(unstable experimental testing stable-backports)
+# A release candidate ("7.3~rc7") is older than this. The suites of a release are asked for by its
+# code name: not every archive knows the alias stable-backports.
+KERNEL_MINIMUM=7.3
+KERNEL_SUITES=(unstable testing trixie-backports)
 KERNEL_FRAGMENT=$DEVTOOLS/lab/kernel.config
 
 kernel_choice() {
@@ -52,8 +54,8 @@ update_kernel_suites() {
 choose_kernel() {
 	local choice
 	update_kernel_suites
-	if ! choice=$(newest_package kernel 'linux-source-7\.[0-9]+' $KERNEL_MINIMUM); then
-		echo "no linux-source-7.x of at least 7.3 in: ${KERNEL_SUITES[*]}"
+	if ! choice=$(newest_package kernel 'linux-source-7\.3' $KERNEL_MINIMUM); then
+		echo "no released linux-source-7.3 in: ${KERNEL_SUITES[*]}"
 		return 1
 	fi
 	echo "$choice" >"$CACHE/kernel-source.new"
