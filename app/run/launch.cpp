@@ -68,12 +68,20 @@ int become(const User &user) {
     return set_capabilities();
 }
 
-void set_environment(const Ground &ground, const std::string &runtime) {
+void set_environment(const Options &options, const Ground &ground, const std::string &runtime) {
     const char *others = std::getenv("LD_PRELOAD");
     std::string preload = ground.library;
     if (others != nullptr && *others != '\0')
         preload += std::string(":") + others;
     (void)setenv("LD_PRELOAD", preload.c_str(), 1);
+    // The library binds no other (bus/iommufd/preload/allow.hpp).
+    std::string devices;
+    for (const std::string &bdf : options.devices)
+        devices += (devices.empty() ? "" : " ") + bdf;
+    if (devices.empty())
+        (void)unsetenv("DPDK_IOMMUFD_DEVICES");
+    else
+        (void)setenv("DPDK_IOMMUFD_DEVICES", devices.c_str(), 1);
     if (!runtime.empty())
         (void)setenv("XDG_RUNTIME_DIR", runtime.c_str(), 1);
 }
@@ -82,7 +90,7 @@ void set_environment(const Ground &ground, const std::string &runtime) {
                           const sigset_t &mask) {
     if (become(ground.user) < 0)
         _exit(126);
-    set_environment(ground, runtime);
+    set_environment(options, ground, runtime);
     std::vector<char *> arguments;
     for (const std::string &word : options.command)
         arguments.push_back(const_cast<char *>(word.c_str()));

@@ -4,6 +4,7 @@
 #include "allow.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 #include "eal_api.hpp"
 
@@ -21,11 +22,21 @@ bool Allowed::is_plugins(const std::string &bdf) const {
 }
 
 bool Allowed::allows(const std::string &bdf) const {
-    return pci && !is_plugins(bdf) && contains(named, bdf) == has_allowed;
+    if (!pci || is_plugins(bdf))
+        return false;
+    return given.empty() ? contains(named, bdf) == has_allowed : contains(given, bdf);
 }
 
-Allowed read_allowed(const EalApi &api) {
+bool Allowed::may_probe(const std::string &bdf) const {
+    return given.empty() || contains(given, bdf);
+}
+
+Allowed read_allowed(const EalApi &api, const char *given) {
     Allowed allowed;
+    std::istringstream words(given == nullptr ? "" : given);
+    for (std::string word; words >> word;)
+        if (auto bdf = normal_bdf(word))
+            allowed.given.push_back(*bdf);
     allowed.pci = api.rte_eal_has_pci() != 0;
     rte_devargs *devargs = nullptr;
     while ((devargs = api.rte_devargs_next("iommufd", devargs)) != nullptr) {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "allow.hpp"
 #include "eal_api.hpp"
 #include "log.hpp"
 
@@ -22,11 +21,17 @@ std::optional<PciFunction> Devices::find(const std::string &bdf) const {
 bool Devices::any() const {
     if (attached())
         return true;
-    const Allowed allowed = read_allowed(eal_);
+    const Allowed allowed = allowed_ ? *allowed_ : read_allowed(eal_, given_);
     const auto found = scan_vfio_cdevs(sysfs_);
     return std::any_of(found.begin(), found.end(), [&](const PciFunction &f) {
         return f.is_noiommu() && allowed.allows(f.bdf);
     });
+}
+
+const Allowed &Devices::allowed() {
+    if (!allowed_)
+        allowed_ = read_allowed(eal_, given_);
+    return *allowed_;
 }
 
 Result<void> Devices::attach(const PciFunction &function) {
@@ -47,12 +52,11 @@ Result<void> Devices::attach(const PciFunction &function) {
 Result<void> Devices::anchor() {
     if (attached())
         return {};
-    const Allowed allowed = read_allowed(eal_);
     Result<void> first = failure(-ENODEV, "looking for a device to resolve addresses with",
                                  "none that this application may have is bound to vfio-pci");
     bool tried = false;
     for (const PciFunction &f : scan_vfio_cdevs(sysfs_)) {
-        if (!f.is_noiommu() || !allowed.allows(f.bdf) || given_back_.count(f.bdf) != 0)
+        if (!f.is_noiommu() || !allowed().allows(f.bdf) || given_back_.count(f.bdf) != 0)
             continue;
         auto ok = attach(f);
         if (ok)
@@ -67,6 +71,9 @@ Result<void> Devices::anchor() {
 
 Result<int> Devices::set_up(const PciFunction &function) {
     const std::string &bdf = function.bdf;
+    if (!allowed().may_probe(bdf))
+        return failure(-EACCES, "set-up of " + bdf,
+                       "dpdk-iommufd-run --device has not named it: name it there too");
     if (auto found = open_.find(bdf); found != open_.end() && found->second->in_use)
         return failure(-EBUSY, "set-up of " + bdf, "the application has it already");
     const bool is_new = open_.count(bdf) == 0;

@@ -20,6 +20,7 @@
 
 #include "../vfio/pci_scan.hpp"
 #include "../vfio/vfio_device.hpp"
+#include "allow.hpp"
 #include "memory.hpp"
 
 namespace iommufd::preload {
@@ -28,8 +29,10 @@ struct EalApi;
 
 class Devices {
 public:
-    Devices(Kernel &kernel, const EalApi &eal, Memory &memory, std::filesystem::path sysfs = "/sys")
-        : kernel_(kernel), eal_(eal), memory_(memory), sysfs_(std::move(sysfs)) {}
+    // given: what dpdk-iommufd-run --device said (allow.hpp); it outlives this object.
+    Devices(Kernel &kernel, const EalApi &eal, Memory &memory, const char *given = nullptr,
+            std::filesystem::path sysfs = "/sys")
+        : kernel_(kernel), eal_(eal), memory_(memory), given_(given), sysfs_(std::move(sysfs)) {}
 
     // The no-IOMMU cdev of a PCI function; nothing if it has none.
     [[nodiscard]] std::optional<PciFunction> find(const std::string &bdf) const;
@@ -37,9 +40,13 @@ public:
     [[nodiscard]] bool any() const;
 
     [[nodiscard]] bool attached() const { return !open_.empty(); }
-    // Attach one, if none is.
+    // Attach one, if none is. Which may be taken is what EAL's arguments and --device said when
+    // the first one was bound: EAL forgets a device that is detached, and without any left its
+    // list reads as if all were allowed.
     Result<void> anchor();
 
+    // Whether it is among those that --device has named, if any.
+    [[nodiscard]] bool may_probe(const std::string &bdf) { return allowed().may_probe(bdf); }
     // The device's cdev, bound, attached and with all of EAL's memory compared; EAL's memory lock
     // is held.
     Result<int> set_up(const PciFunction &function);
@@ -63,13 +70,16 @@ private:
         bool in_use = false;
     };
 
+    const Allowed &allowed();
     Result<void> attach(const PciFunction &function);
     void close(const std::string &bdf);
 
     Kernel &kernel_;
     const EalApi &eal_;
     Memory &memory_;
+    const char *given_;
     std::filesystem::path sysfs_;
+    std::optional<Allowed> allowed_;                      // as it was at the first bind
     std::map<std::string, std::unique_ptr<Device>> open_; // by BDF
     std::set<std::string> given_back_;                    // by the application
 };

@@ -16,6 +16,7 @@
 
 #include <atomic>
 #include <cinttypes>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 
@@ -35,8 +36,9 @@ namespace {
 
 struct Process {
     explicit Process(const EalApi &api)
-        : eal(api), memory(linux_kernel(), api), devices(linux_kernel(), api, memory),
-          pages(linux_kernel()) {}
+        : eal(api), memory(linux_kernel(), api),
+          devices(linux_kernel(), api, memory, std::getenv(given_variable)), pages(linux_kernel()) {
+    }
 
     const EalApi &eal;
     std::mutex mutex; // of devices, and of the secondary's part
@@ -216,6 +218,11 @@ bool has(Process &p, const std::string &bdf) {
     return p.borrowed.count(bdf) != 0 || p.devices.cdev(bdf) >= 0;
 }
 
+bool may_probe(Process &p, const std::string &bdf) {
+    const std::lock_guard lock(p.mutex);
+    return p.devices.may_probe(bdf);
+}
+
 bool is_attached(Process &p) {
     const std::lock_guard lock(p.mutex);
     return p.devices.attached();
@@ -250,8 +257,14 @@ extern "C" {
         const auto function = bdf ? p->devices.find(*bdf) : std::nullopt;
         if (!function)
             return p->eal.rte_vfio_setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
-        if (read_allowed(p->eal).is_plugins(*bdf)) {
+        if (read_allowed(p->eal, nullptr).is_plugins(*bdf)) {
             log(RTE_LOG_NOTICE, "%s: left to the iommufd bus, which -a names for it", bdf->c_str());
+            return 1;
+        }
+        if (!may_probe(*p, *bdf)) {
+            log(RTE_LOG_NOTICE,
+                "%s: left alone: dpdk-iommufd-run --device has named others, and not it",
+                bdf->c_str());
             return 1;
         }
         int fd = -1;

@@ -25,36 +25,48 @@ TEST(Allow, BdfInEveryForm) {
 
 TEST(Allow, NothingSaidIsAll) {
     const FakeEal eal;
-    EXPECT_TRUE(read_allowed(eal.api).allows("0000:01:00.0"));
+    EXPECT_TRUE(read_allowed(eal.api, nullptr).allows("0000:01:00.0"));
 }
 
 TEST(Allow, NoPciIsNone) {
     FakeEal eal;
     eal.has_pci = false;
-    EXPECT_FALSE(read_allowed(eal.api).allows("0000:01:00.0"));
+    EXPECT_FALSE(read_allowed(eal.api, nullptr).allows("0000:01:00.0"));
 }
 
 TEST(Allow, NamedOnly) {
     FakeEal eal;
     eal.add_devargs("pci", "02:00.0", RTE_DEV_ALLOWED);
-    EXPECT_FALSE(read_allowed(eal.api).allows("0000:01:00.0"));
-    EXPECT_TRUE(read_allowed(eal.api).allows("0000:02:00.0"));
+    EXPECT_FALSE(read_allowed(eal.api, nullptr).allows("0000:01:00.0"));
+    EXPECT_TRUE(read_allowed(eal.api, nullptr).allows("0000:02:00.0"));
 }
 
 TEST(Allow, AllButBlocked) {
     FakeEal eal;
     eal.add_devargs("pci", "0000:02:00.0", RTE_DEV_BLOCKED);
-    EXPECT_TRUE(read_allowed(eal.api).allows("0000:01:00.0"));
-    EXPECT_FALSE(read_allowed(eal.api).allows("0000:02:00.0"));
+    EXPECT_TRUE(read_allowed(eal.api, nullptr).allows("0000:01:00.0"));
+    EXPECT_FALSE(read_allowed(eal.api, nullptr).allows("0000:02:00.0"));
 }
 
 TEST(Allow, ThePluginsAreTheirs) {
     FakeEal eal;
     eal.add_devargs("iommufd", "iommufd:0000:02:00.0", RTE_DEV_ALLOWED);
-    EXPECT_TRUE(read_allowed(eal.api).allows("0000:01:00.0"));
-    EXPECT_FALSE(read_allowed(eal.api).allows("0000:02:00.0"));
+    EXPECT_TRUE(read_allowed(eal.api, nullptr).allows("0000:01:00.0"));
+    EXPECT_FALSE(read_allowed(eal.api, nullptr).allows("0000:02:00.0"));
     eal.add_devargs("pci", "0000:02:00.0", RTE_DEV_ALLOWED);
-    EXPECT_FALSE(read_allowed(eal.api).allows("0000:02:00.0")) << "named twice";
+    EXPECT_FALSE(read_allowed(eal.api, nullptr).allows("0000:02:00.0")) << "named twice";
+}
+
+TEST(Allow, WhatTheLauncherNamesComesFirst) {
+    FakeEal eal;
+    eal.add_devargs("pci", "0000:02:00.0", RTE_DEV_ALLOWED);
+    const auto allowed = read_allowed(eal.api, "0000:01:00.0  03:00.0 nonsense");
+    EXPECT_TRUE(allowed.allows("0000:01:00.0"));
+    EXPECT_FALSE(allowed.allows("0000:02:00.0"));
+    EXPECT_TRUE(allowed.may_probe("0000:03:00.0"));
+    EXPECT_FALSE(allowed.may_probe("0000:02:00.0"));
+    eal.has_pci = false;
+    EXPECT_FALSE(read_allowed(eal.api, "0000:01:00.0").allows("0000:01:00.0"));
 }
 
 TEST(Allow, VersionsOfDpdk) {

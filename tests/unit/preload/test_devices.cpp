@@ -51,7 +51,7 @@ protected:
     FakeEal eal;
     std::unique_ptr<preload::Memory> owner = std::make_unique<preload::Memory>(kernel, eal.api);
     preload::Memory &memory = *owner;
-    preload::Devices devices{kernel, eal.api, memory, root};
+    preload::Devices devices{kernel, eal.api, memory, nullptr, root};
 };
 
 TEST_F(PreloadDevices, OneIsEnoughForAddresses) {
@@ -107,6 +107,45 @@ TEST_F(PreloadDevices, AReleasedDeviceIsNotTakenAgainByItself) {
     EXPECT_EQ(code(devices.release(first_bdf)), ENOENT);
     EXPECT_OK(set_up(first_bdf)) << "but when the application wants it";
     EXPECT_OK(devices.release(first_bdf));
+    end();
+}
+
+// What rte_dev_remove() does to EAL's list (v22.11, lib/eal/common/eal_common_dev.c): without -a
+// in it, it reads as if every device were allowed.
+TEST_F(PreloadDevices, TheLastOneDetachedOpensNoOther) {
+    eal.add_devargs("pci", first_bdf, RTE_DEV_ALLOWED);
+    EXPECT_OK(devices.anchor());
+    EXPECT_OK(set_up(first_bdf));
+    EXPECT_OK(devices.release(first_bdf));
+    eal.devargs.clear();
+    EXPECT_EQ(code(devices.anchor()), ENODEV);
+    EXPECT_OK(set_up(second_bdf)) << "but it may probe it";
+    EXPECT_OK(devices.release(second_bdf));
+    EXPECT_EQ(code(devices.anchor()), ENODEV);
+    end();
+}
+
+TEST_F(PreloadDevices, BlockedAtStartIsBlockedForGood) {
+    eal.add_devargs("pci", second_bdf, RTE_DEV_BLOCKED);
+    EXPECT_OK(devices.anchor());
+    EXPECT_OK(set_up(first_bdf));
+    EXPECT_OK(devices.release(first_bdf));
+    eal.devargs.clear();
+    EXPECT_EQ(code(devices.anchor()), ENODEV);
+    end();
+}
+
+// Open vSwitch with -a 0000:00:00.0, grout: no device at start, attached later.
+TEST_F(PreloadDevices, WhatTheLauncherNamesIsEnoughForAddresses) {
+    eal.add_devargs("pci", "0000:00:00.0", RTE_DEV_ALLOWED);
+    preload::Devices named{kernel, eal.api, memory, second_bdf, root};
+    EXPECT_TRUE(named.any());
+    EXPECT_OK(named.anchor());
+    EXPECT_EQ(named.held().front().bdf, second_bdf);
+    EXPECT_EQ(code(named.set_up(*named.find(first_bdf))), EACCES);
+    EXPECT_EQ(named.held().size(), 1U);
+    EXPECT_OK(named.set_up(*named.find(second_bdf)));
+    EXPECT_OK(named.release(second_bdf));
     end();
 }
 
