@@ -47,7 +47,7 @@ compile() {
 	flags=(-std=c++20 -O3 -fPIC -Wall -Wextra -Werror -include rte_config.h -DALLOW_INTERNAL_API
 		-isystem "$root/$TRIPLET/dpdk" -isystem "$root/dpdk" -isystem "$(sdk_folder)/include"
 		-idirafter /usr/include # header-only libraries of no architecture
-		-I "$TREE/bus/iommufd")
+		-I "$TREE/bus/iommufd" -I "$TREE/bus/core/ioas")
 	rm -rf "$OUT"
 	mkdir -p "$OUT"
 	for source in "$TREE"/drivers/net/iommufd_igb/*.cpp "$TREE"/mempool/iommufd/*.cpp; do

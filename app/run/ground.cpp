@@ -16,8 +16,8 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-#include "../../bus/iommufd/kernel/fd.hpp"
-#include "../../bus/iommufd/vfio/pci_scan.hpp"
+#include "core/sys/fd.hpp"
+#include "core/vfio/pci_scan.hpp"
 #include "program.hpp"
 
 namespace run {
@@ -34,7 +34,7 @@ std::string find_library() {
     std::error_code error;
     const fs::path self = fs::read_symlink("/proc/self/exe", error);
     for (const fs::path &folder :
-         {self.parent_path() / "../../bus/iommufd/preload", fs::path(PRELOAD_INSTALL_DIR)}) {
+         {self.parent_path() / "../../bus/preload", fs::path(PRELOAD_INSTALL_DIR)}) {
         const fs::path candidate = (folder / library_name).lexically_normal();
         if (fs::exists(candidate, error))
             return candidate;

@@ -74,7 +74,7 @@ void set_environment(const Options &options, const Ground &ground, const std::st
     if (others != nullptr && *others != '\0')
         preload += std::string(":") + others;
     (void)setenv("LD_PRELOAD", preload.c_str(), 1);
-    // The library binds no other (bus/iommufd/preload/allow.hpp).
+    // The library binds no other (bus/preload/allow.hpp).
     std::string devices;
     for (const std::string &bdf : options.devices)
         devices += (devices.empty() ? "" : " ") + bdf;

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "../../bus/iommufd/vfio/bdf.hpp"
+#include "core/vfio/bdf.hpp"
 
 namespace run {
 

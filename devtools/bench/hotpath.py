@@ -27,7 +27,7 @@ class Bench:
 
     def __init__(self, build, log):
         self.log = log
-        self.command = [os.path.join(build, "app/bench/bench_hotpath")]
+        self.command = [os.path.join(build, "app/bench/hotpath/bench_hotpath")]
         for plugin in ("mempool/iommufd/librte_mempool_iommufd.so",
                        "drivers/net/iommufd_igb/librte_net_iommufd_igb.so"):
             self.command += ["--plugin", os.path.join(build, plugin)]

@@ -30,7 +30,7 @@ def parse(arguments):
 
 
 def lookups(build):
-    program = os.path.join(build, "app/bench_memory/bench_lookup")
+    program = os.path.join(build, "app/bench/memory/bench_lookup")
     runs = [json.loads(subprocess.run([program], stdout=subprocess.PIPE, check=True,
                                       stdin=subprocess.DEVNULL, text=True).stdout)
             for _ in range(LOOKUPS)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One result of the records of many processes of bench_hotpath (app/bench/modes.hpp)."""
+"""One result of the records of many processes of bench_hotpath (app/bench/hotpath/modes.hpp)."""
 
 from statistics import median
 

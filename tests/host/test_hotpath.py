@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -sS
 # SPDX-License-Identifier: BSD-3-Clause
 # host: --timeout 120
-"""The hot path keeps its budget and does all of stock's work (app/bench, no virtual machine).
+"""The hot path keeps its budget and does all of stock's work (app/bench/hotpath, no virtual machine).
 
 Instructions are counted one by one with the CPU's trap flag, so a budget is an exact number
 and not a timing: what exceeds it has become longer.
@@ -23,7 +23,7 @@ PACKETS_A_WRITE_BACK = 32
 
 def bench(mode, *options, allowed=(0,)):
     """(lines of JSON, exit status)"""
-    command = [os.path.join(BUILD, "app/bench/bench_hotpath"), mode, "--small-pages", *options]
+    command = [os.path.join(BUILD, "app/bench/hotpath/bench_hotpath"), mode, "--small-pages", *options]
     for plugin in PLUGINS:
         command += ["--plugin", os.path.join(BUILD, plugin)]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

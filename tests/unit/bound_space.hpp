@@ -6,7 +6,7 @@
 
 #include <fcntl.h>
 
-#include "dma/address_space.hpp"
+#include "core/ioas/address_space.hpp"
 #include "support.hpp"
 
 namespace iommufd::test {

@@ -9,8 +9,8 @@
 #include <mutex>
 #include <set>
 
+#include "core/sys/hugepages.hpp"
 #include "fake_kernel.hpp"
-#include "kernel/hugepages.hpp"
 
 namespace iommufd::test {
 

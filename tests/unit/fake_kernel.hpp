@@ -29,9 +29,9 @@
 #include <string>
 #include <vector>
 
+#include "core/sys/kernel.hpp"
+#include "core/sys/uapi.hpp"
 #include "fake_memory.hpp"
-#include "kernel/kernel.hpp"
-#include "kernel/uapi.hpp"
 
 namespace iommufd::test {
 

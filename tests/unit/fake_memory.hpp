@@ -9,7 +9,7 @@
 #include <map>
 #include <optional>
 
-#include "dma/address.hpp"
+#include "core/ioas/address.hpp"
 
 namespace iommufd::test {
 

@@ -10,8 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/sys/result.hpp"
 #include "fake_kernel.hpp"
-#include "kernel/result.hpp"
 
 namespace iommufd::test {
 

@@ -10,7 +10,7 @@ from labtest.telemetry import Telemetry
 from labtest.testpmd import Testpmd
 
 RUN = os.path.join(lab.BUILD, "app/run/dpdk-iommufd-run")
-LIBRARY = os.path.join(lab.BUILD, "bus/iommufd/preload/librte_iommufd_preload.so")
+LIBRARY = os.path.join(lab.BUILD, "bus/preload/librte_iommufd_preload.so")
 EXTRA = os.environ.get("LAB_EXTRA", "").split()
 
 # The driver that DPDK has for each of QEMU's devices.

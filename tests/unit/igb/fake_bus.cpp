@@ -15,7 +15,7 @@
 #include <rte_mempool.h>
 #include <rte_memzone.h>
 
-#include "dma/dma_table.hpp"
+#include "core/ioas/dma_table.hpp"
 #include "igb_mmio.hpp"
 
 namespace test {

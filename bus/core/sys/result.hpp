@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+// How an operation of several system calls fails: which call, on what, with which errno, and
+// what the user can do about it. Bus and preload library turn it into a log line and a negative
+// errno.
+
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <tl/expected.hpp>
+
+namespace iommufd {
+
+struct Error {
+    int code;           // errno, positive
+    std::string call;   // the call and its object: "VFIO_DEVICE_BIND_IOMMUFD on /dev/..."
+    std::string remedy; // what to do, as a sentence without its full stop; may be empty
+
+    [[nodiscard]] std::string message() const {
+        std::string text = call + ": " + std::generic_category().message(code);
+        if (!remedy.empty())
+            text += "; " + remedy;
+        return text;
+    }
+};
+
+template <class T>
+using Result = tl::expected<T, Error>;
+
+// ret is a negative errno, as Kernel returns it.
+inline tl::unexpected<Error> failure(int ret, std::string call, std::string remedy = {}) {
+    return tl::make_unexpected(Error{-ret, std::move(call), std::move(remedy)});
+}
+
+} // namespace iommufd

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+#include <vector>
+
+#include "iommufd/bus_iommufd_driver.h"
+
+namespace iommufd::eal {
+
+// Registered drivers, in order. Changed by constructors and destructors of plugins only.
+std::vector<rte_iommufd_driver *> &drivers();
+
+// Callbacks for an address space that has been filled anew; changed likewise.
+std::vector<rte_iommufd_resolved_t> &resolved_callbacks();
+
+// Parse "iommufd:<BDF>". A bare BDF is the PCI bus's and is not taken.
+bool parse_name(const char *name, rte_pci_addr *addr);
+
+} // namespace iommufd::eal

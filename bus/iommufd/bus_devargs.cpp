@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+#include "iommufd/bus_devargs.hpp"
+
+#include <cerrno>
+#include <cinttypes>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include <rte_kvargs.h>
+
+#include "iommufd/log.hpp"
+#include "iommufd/memory.hpp"
+
+namespace iommufd::eal {
+namespace {
+
+constexpr const char *arena_key = "arena";
+constexpr const char *arena_page_key = "arena_page";
+constexpr const char *rlimit_mode_key = "rlimit_mode";
+
+tl::unexpected<Error> bad(const char *key, const std::string &value, const char *want) {
+    return failure(-EINVAL, std::string("device argument ") + key + "=" + value, want);
+}
+
+// "512M", "2G", "2097152"; 0 if it is none.
+std::uint64_t parse_size(const char *text) {
+    if (*text < '0' || *text > '9')
+        return 0;
+    char *end = nullptr;
+    errno = 0;
+    const std::uint64_t number = std::strtoull(text, &end, 10);
+    if (errno != 0)
+        return 0;
+    unsigned int shift = 0;
+    switch (*end) {
+    case 'K':
+    case 'k':
+        shift = 10;
+        break;
+    case 'M':
+    case 'm':
+        shift = 20;
+        break;
+    case 'G':
+    case 'g':
+        shift = 30;
+        break;
+    default:
+        break;
+    }
+    if (shift != 0)
+        ++end;
+    return *end == '\0' && number <= UINT64_MAX >> shift ? number << shift : 0;
+}
+
+std::uint64_t the_arena_size; // that was asked for
+
+} // namespace
+
+const char *const bus_devargs[] = {arena_key, arena_page_key, rlimit_mode_key, nullptr};
+
+Result<BusDevargs> parse_bus_devargs(const rte_devargs *devargs) {
+    BusDevargs options;
+    if (devargs == nullptr || devargs->args == nullptr)
+        return options;
+    const std::unique_ptr<rte_kvargs, decltype(&rte_kvargs_free)> args(
+        rte_kvargs_parse(devargs->args, nullptr), rte_kvargs_free);
+    if (!args)
+        return options; // none, or not a list, which check_devargs() has said
+    if (const char *value = rte_kvargs_get(args.get(), arena_key)) {
+        options.arena = parse_size(value);
+        if (options.arena == 0)
+            return bad(arena_key, value, "a size above 0 such as 512M or 2G is wanted");
+    }
+    if (const char *value = rte_kvargs_get(args.get(), arena_page_key)) {
+        options.arena_page = parse_size(value);
+        if (options.arena_page != page_2m && options.arena_page != page_1g)
+            return bad(arena_page_key, value, "2M or 1G is wanted");
+    }
+    if (const char *value = rte_kvargs_get(args.get(), rlimit_mode_key)) {
+        if (std::string(value) == "process")
+            options.rlimit_mode = AddressSpace::RlimitMode::process;
+        else if (std::string(value) == "user")
+            options.rlimit_mode = AddressSpace::RlimitMode::user;
+        else
+            return bad(rlimit_mode_key, value, "user or process is wanted");
+    }
+    return options;
+}
+
+Result<void> set_rlimit_mode(const BusDevargs &options) {
+    AddressSpace &space = memory().space();
+    if (!options.rlimit_mode || *options.rlimit_mode == space.rlimit_mode())
+        return {};
+    if (space.is_open())
+        return bad(rlimit_mode_key, "...",
+                   "the address space exists already; give it to the first device");
+    space.set_rlimit_mode(*options.rlimit_mode);
+    return {};
+}
+
+Result<void> make_default_arena(const BusDevargs &options, int node) {
+    if (options.arena == 0)
+        return {};
+    if (memory().default_arena() != nullptr) {
+        if (options.arena == the_arena_size)
+            return {};
+        return bad(arena_key, std::to_string(options.arena >> 20) + "M",
+                   "the process has an arena of another size; give the argument to one device");
+    }
+    const auto arena = memory().create_arena(
+        {.length = options.arena, .page = options.arena_page, .node = node, .threads = 0});
+    if (!arena)
+        return tl::make_unexpected(arena.error());
+    memory().set_default_arena(*arena);
+    the_arena_size = options.arena;
+    log(RTE_LOG_INFO,
+        "mbuf pools come from an arena of %" PRIu64 " MiB in hugepages of %" PRIu64 " MiB",
+        (*arena)->length() >> 20, (*arena)->page() >> 20);
+    return {};
+}
+
+} // namespace iommufd::eal

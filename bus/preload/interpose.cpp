@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// The functions of EAL that stand open to LD_PRELOAD, and what they do here (who calls them:
+// DPDK v22.11 to v25.11, lib/eal/linux/eal_memory.c and drivers/bus/pci/linux/):
+//
+//     rte_mem_virt2phy              pin and GET_PA instead of /proc/self/pagemap
+//     rte_vfio_setup_device         the cdev, bound to iommufd, instead of the group's device
+//     rte_vfio_release_device       its safe end
+//     rte_vfio_is_enabled           yes, where a device is ours
+//     rte_vfio_noiommu_is_enabled   the same
+//     rte_vfio_container_dma_map    pin what an application has said devices will reach
+//     rte_vfio_container_dma_unmap
+//
+// Devices that are not no-IOMMU cdevs, and processes that have none, get DPDK's own functions.
+
+#include <atomic>
+#include <cinttypes>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include <unistd.h>
+
+#include "core/sys/uapi.hpp"
+#include "preload/allow.hpp"
+#include "preload/devices.hpp"
+#include "preload/eal_api.hpp"
+#include "preload/log.hpp"
+#include "preload/memory.hpp"
+#include "preload/process.hpp"
+#include "preload/telemetry.hpp"
+
+namespace iommufd::preload {
+namespace {
+
+struct Process {
+    explicit Process(const EalApi &api)
+        : eal(api), memory(linux_kernel(), api),
+          devices(linux_kernel(), api, memory, std::getenv(given_variable)), pages(linux_kernel()) {
+    }
+
+    const EalApi &eal;
+    std::mutex mutex; // of devices, and of the secondary's part
+    Memory memory;
+    Devices devices;
+    // Of a secondary process: what the primary has lent.
+    Shared shared;
+    PagePins pages;
+    std::set<std::string> borrowed;
+
+    bool announced = false; // callbacks are registered
+    bool has_complained = false;
+    std::atomic<bool> ours{false}; // a device of this process has ever been ours
+    std::atomic<bool> was_asked{false};
+};
+
+// Made at first use, never destroyed: EAL may call while the process ends. nullptr if this DPDK
+// is none we know.
+Process *process() {
+    static auto *the_process = eal() == nullptr ? nullptr : new Process(*eal());
+    return the_process;
+}
+
+bool is_secondary(const Process &p) {
+    return p.eal.rte_eal_process_type() == RTE_PROC_SECONDARY;
+}
+
+void on_memory(rte_mem_event type, const void *addr, size_t length, void * /*arg*/) {
+    (void)guarded(0, [&] {
+        Memory &memory = process()->memory;
+        if (type == RTE_MEM_EVENT_ALLOC)
+            memory.added(va_of(addr), length);
+        else
+            memory.freed(va_of(addr), length);
+        return 0;
+    });
+}
+
+Shared lend(const std::string &bdf) {
+    Process &p = *process();
+    const std::lock_guard lock(p.mutex);
+    if (!p.devices.attached())
+        return {};
+    if (bdf.empty())
+        return {.fd = p.memory.space().iommufd(), .ioas = p.memory.space().ioas()};
+    return {.fd = p.devices.cdev(bdf), .ioas = p.memory.space().ioas()};
+}
+
+// In time for the first event and the first secondary; the mutex is held.
+void announce(Process &p) {
+    if (p.announced)
+        return;
+    p.announced = true;
+    // Static memory (--legacy-mem) has no events.
+    (void)p.eal.rte_mem_event_callback_register("iommufd_preload", on_memory, nullptr);
+    serve_secondaries(p.eal, lend);
+    register_telemetry([](std::vector<Devices::Held> *held) {
+        Process &all = *process();
+        const std::lock_guard lock(all.mutex);
+        *held = all.devices.held();
+        return all.memory.census();
+    });
+}
+
+bool is_ours(Process &p) {
+    if (p.ours)
+        return true;
+    const std::lock_guard lock(p.mutex);
+    p.ours = p.devices.any();
+    return p.ours;
+}
+
+// A refusal that would repeat itself for every page is said once.
+phys_addr_t no_address(Process &p, const char *who, const Error &error) {
+    const bool first = !p.has_complained;
+    p.has_complained = true;
+    log(first ? RTE_LOG_ERR : RTE_LOG_DEBUG, "%s: %s", who, error.message().c_str());
+    return RTE_BAD_IOVA;
+}
+
+phys_addr_t physical_of_secondary(Process &p, const void *address) {
+    const rte_memseg_list *msl = p.eal.rte_mem_virt2memseg_list(address);
+    if (msl != nullptr) {
+        const rte_memseg *ms = p.eal.rte_mem_virt2memseg(address, msl);
+        if (ms == nullptr || ms->len == 0 || ms->iova == RTE_BAD_IOVA)
+            return RTE_BAD_IOVA;
+        return ms->iova + (va_of(address) - va_of(ms->addr)); // the primary has pinned it
+    }
+    const std::lock_guard lock(p.mutex);
+    const bool is_first = p.shared.fd < 0; // rte_eal_init()'s test of a variable on its stack
+    if (is_first) {
+        auto shared = ask_primary(p.eal, "");
+        if (!shared)
+            return no_address(p, "secondary process", shared.error());
+        p.shared = *shared;
+        p.pages.use(shared->fd, shared->ioas, static_cast<std::uint32_t>(getpid()));
+    }
+    const Va va = va_of(address);
+    auto pa = is_first ? p.pages.probe(va) : p.pages.pin(va);
+    return pa ? *pa : no_address(p, "physical address", pa.error());
+}
+
+phys_addr_t physical(Process &p, const void *address) {
+    p.was_asked = true;
+    if (is_secondary(p))
+        return physical_of_secondary(p, address);
+    {
+        const std::lock_guard lock(p.mutex);
+        announce(p);
+        if (auto ok = p.devices.anchor(); !ok)
+            return no_address(p, "no device for physical addresses", ok.error());
+    }
+    auto pa = p.memory.physical(address);
+    return pa ? *pa : no_address(p, "physical address", pa.error());
+}
+
+// Why DPDK would give this device addresses that are not physical; empty if it does not.
+std::string wrong_mode(const Process &p) {
+    if (p.eal.rte_eal_iova_mode() != RTE_IOVA_PA)
+        return "DPDK runs in IOVA mode VA, and without an IOMMU a device needs physical addresses: "
+               "start it with --iova-mode=pa";
+    if (!p.was_asked)
+        return "this DPDK does not look physical addresses up where it can be led: it must be a "
+               "shared library whose own calls go through its PLT (no -Bsymbolic, no static link)";
+    return {};
+}
+
+int borrow(Process &p, const std::string &bdf, int *fd) {
+    auto shared = ask_primary(p.eal, bdf);
+    if (!shared)
+        return log_error(bdf.c_str(), shared.error());
+    const std::lock_guard lock(p.mutex);
+    p.borrowed.insert(bdf);
+    *fd = shared->fd;
+    return 0;
+}
+
+int set_up(Process &p, const PciFunction &function, int *fd) {
+    if (auto why = wrong_mode(p); !why.empty())
+        return log_error(function.bdf.c_str(),
+                         Error{EINVAL, "set-up of the device", std::move(why)});
+    if (is_secondary(p))
+        return borrow(p, function.bdf, fd);
+    // Between the walk of EAL's memory and the next event no page may come or go.
+    p.eal.rte_mcfg_mem_read_lock();
+    const int ret = guarded(-1, [&] {
+        const std::lock_guard lock(p.mutex);
+        announce(p);
+        auto cdev = p.devices.set_up(function);
+        if (!cdev)
+            return log_error(function.bdf.c_str(), cdev.error());
+        p.ours = true;
+        *fd = *cdev;
+        return 0;
+    });
+    p.eal.rte_mcfg_mem_read_unlock();
+    return ret;
+}
+
+int give_back(Process &p, const std::string &bdf, int fd) {
+    p.eal.rte_mcfg_mem_read_lock();
+    const int ret = guarded(-1, [&] {
+        const std::lock_guard lock(p.mutex);
+        if (p.borrowed.erase(bdf) != 0) {
+            (void)linux_kernel().close(fd); // the primary goes on with the device
+            return 0;
+        }
+        auto ok = p.devices.release(bdf);
+        return ok ? 0 : log_error(bdf.c_str(), ok.error());
+    });
+    p.eal.rte_mcfg_mem_read_unlock();
+    return ret;
+}
+
+bool has(Process &p, const std::string &bdf) {
+    const std::lock_guard lock(p.mutex);
+    return p.borrowed.count(bdf) != 0 || p.devices.cdev(bdf) >= 0;
+}
+
+bool may_probe(Process &p, const std::string &bdf) {
+    const std::lock_guard lock(p.mutex);
+    return p.devices.may_probe(bdf);
+}
+
+bool is_attached(Process &p) {
+    const std::lock_guard lock(p.mutex);
+    return p.devices.attached();
+}
+
+} // namespace
+} // namespace iommufd::preload
+
+using namespace iommufd;
+using namespace iommufd::preload;
+
+extern "C" {
+
+[[gnu::visibility("default")]] phys_addr_t rte_mem_virt2phy(const void *virt) {
+    return guarded<phys_addr_t>(RTE_BAD_IOVA, [&]() -> phys_addr_t {
+        Process *p = process();
+        if (p == nullptr)
+            return RTE_BAD_IOVA;
+        p->was_asked = true;
+        return is_ours(*p) ? physical(*p, virt) : p->eal.rte_mem_virt2phy(virt);
+    });
+}
+
+[[gnu::visibility("default")]] int rte_vfio_setup_device(const char *sysfs_base,
+                                                         const char *dev_addr, int *vfio_dev_fd,
+                                                         struct vfio_device_info *device_info) {
+    return guarded(-1, [&] {
+        Process *p = process();
+        if (p == nullptr)
+            return -1;
+        const auto bdf = normal_bdf(dev_addr);
+        const auto function = bdf ? p->devices.find(*bdf) : std::nullopt;
+        if (!function)
+            return p->eal.rte_vfio_setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
+        if (read_allowed(p->eal, nullptr).is_plugins(*bdf)) {
+            log(RTE_LOG_NOTICE, "%s: left to the iommufd bus, which -a names for it", bdf->c_str());
+            return 1;
+        }
+        if (!may_probe(*p, *bdf)) {
+            log(RTE_LOG_NOTICE,
+                "%s: left alone: dpdk-iommufd-run --device has named others, and not it",
+                bdf->c_str());
+            return 1;
+        }
+        int fd = -1;
+        if (const int ret = set_up(*p, *function, &fd); ret != 0)
+            return ret;
+        // Of the caller's size, which is in argsz.
+        if (linux_kernel().ioctl(fd, uapi::device_get_info_request, device_info) < 0) {
+            log(RTE_LOG_ERR, "%s: VFIO_DEVICE_GET_INFO has failed", bdf->c_str());
+            (void)give_back(*p, *bdf, fd);
+            return -1;
+        }
+        log(RTE_LOG_INFO, "%s: %s", bdf->c_str(), function->cdev_path().c_str());
+        *vfio_dev_fd = fd;
+        return 0;
+    });
+}
+
+[[gnu::visibility("default")]] int rte_vfio_release_device(const char *sysfs_base,
+                                                           const char *dev_addr, int fd) {
+    return guarded(-1, [&] {
+        Process *p = process();
+        if (p == nullptr)
+            return -1;
+        const auto bdf = normal_bdf(dev_addr);
+        if (bdf && has(*p, *bdf))
+            return give_back(*p, *bdf, fd);
+        return p->eal.rte_vfio_release_device(sysfs_base, dev_addr, fd);
+    });
+}
+
+[[gnu::visibility("default")]] int rte_vfio_is_enabled(const char *modname) {
+    return guarded(0, [&] {
+        Process *p = process();
+        if (p == nullptr)
+            return 0;
+        const bool vfio = modname != nullptr && (std::strcmp(modname, "vfio") == 0 ||
+                                                 std::strcmp(modname, "vfio_pci") == 0);
+        return vfio && is_ours(*p) ? 1 : p->eal.rte_vfio_is_enabled(modname);
+    });
+}
+
+[[gnu::visibility("default")]] int rte_vfio_noiommu_is_enabled() {
+    return guarded(-1, [&] {
+        Process *p = process();
+        if (p == nullptr)
+            return -1;
+        return is_ours(*p) ? 1 : p->eal.rte_vfio_noiommu_is_enabled();
+    });
+}
+
+[[gnu::visibility("default")]] int rte_vfio_container_dma_map(int container_fd, uint64_t vaddr,
+                                                              uint64_t iova, uint64_t len) {
+    return guarded(-1, [&] {
+        Process *p = process();
+        if (p == nullptr)
+            return -1;
+        if (container_fd != RTE_VFIO_DEFAULT_CONTAINER_FD || !is_attached(*p))
+            return p->eal.rte_vfio_container_dma_map(container_fd, vaddr, iova, len);
+        auto ok = p->memory.map_external(Va{vaddr}, iova, len);
+        return ok ? 0 : log_error("external memory", ok.error());
+    });
+}
+
+[[gnu::visibility("default")]] int rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr,
+                                                                uint64_t iova, uint64_t len) {
+    return guarded(-1, [&] {
+        Process *p = process();
+        if (p == nullptr)
+            return -1;
+        if (container_fd != RTE_VFIO_DEFAULT_CONTAINER_FD || !is_attached(*p))
+            return p->eal.rte_vfio_container_dma_unmap(container_fd, vaddr, iova, len);
+        auto ok = p->memory.unmap_external(Va{vaddr}, len);
+        return ok ? 0 : log_error("external memory", ok.error());
+    });
+}
+
+} // extern "C"

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+// Pages that somebody asked the physical address of and that EAL does not manage: an anonymous
+// pool, the guest memory of vhost, a huge page of --legacy-mem before it has its final place.
+//
+// Nobody tells when such memory goes, and another page may come to the same address. So every
+// question pins anew, at an IOVA of its own, and compares: if the address is still the same, the
+// new pin is given back; if not, the old one is, which held memory that nobody can name any more.
+//
+//     IOVA = 2^62 + process * 2^40 + slot * 4 KiB     never the VA of anything
+//
+// A pin of 4 KiB in a hugepage holds the whole hugepage. Not thread-safe.
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "core/ioas/address.hpp"
+#include "core/sys/kernel.hpp"
+#include "core/sys/result.hpp"
+
+namespace iommufd::preload {
+
+class PagePins {
+public:
+    explicit PagePins(Kernel &kernel) : kernel_(kernel) {}
+
+    // What the pins are made in. process tells several that share an IOAS apart.
+    void use(int iommufd, std::uint32_t ioas, std::uint32_t process);
+
+    // The physical address of the byte at va, whose page stays pinned.
+    Result<std::uint64_t> pin(Va va);
+    // The same, and the page is pinned only meanwhile.
+    Result<std::uint64_t> probe(Va va);
+    // Give back what lies in [va, va + length).
+    void release(Va va, std::uint64_t length);
+    // Give back what is no longer the page at its address.
+    void sweep();
+    void release_all() { release(Va{0}, UINT64_MAX); }
+
+    [[nodiscard]] std::size_t count() const { return pins_.size(); }
+
+private:
+    struct Pin {
+        std::uint64_t iova;
+        std::uint64_t pa;
+    };
+
+    Result<Pin> make(std::uint64_t page);
+    void unmake(const Pin &pin);
+
+    Kernel &kernel_;
+    int iommufd_ = -1;
+    std::uint32_t ioas_ = 0;
+    std::uint64_t base_ = 0;
+    std::uint64_t next_ = 0;
+    std::vector<std::uint64_t> free_;
+    std::map<std::uint64_t, Pin> pins_; // by page
+};
+
+} // namespace iommufd::preload
