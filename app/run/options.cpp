@@ -21,7 +21,8 @@ needs neither root nor CAP_SYS_ADMIN, and survives page migration.
                  runtime folder are his meanwhile, and given back at the end.
                  Without it COMMAND runs as the caller, with the same two capabilities.
   --device BDF   a device COMMAND is to have: "0000:01:00.0", as 'lspci -D' prints it. It is
-                 checked before anything is done. Without it, every device that is ready.
+                 checked before anything is done, and COMMAND gets no other. Without it, every
+                 device that is ready.
                  Tell the application too: EAL's -a BDF.
   --dry-run      say what would be done, and whether it can be, and do nothing
   --help         this text

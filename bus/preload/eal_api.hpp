@@ -10,6 +10,7 @@
 
 #include <string>
 
+#include <rte_bus.h>
 #include <rte_devargs.h>
 #include <rte_eal.h>
 #include <rte_eal_memconfig.h>
@@ -26,6 +27,7 @@ namespace iommufd::preload {
     X(rte_vfio_release_device)                                                                     \
     X(rte_vfio_is_enabled)                                                                         \
     X(rte_vfio_noiommu_is_enabled)                                                                 \
+    X(rte_bus_get_iommu_class)                                                                     \
     X(rte_vfio_container_dma_map)                                                                  \
     X(rte_vfio_container_dma_unmap)                                                                \
     X(rte_devargs_next)                                                                            \

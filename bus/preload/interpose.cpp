@@ -9,6 +9,7 @@
 //     rte_vfio_release_device       its safe end
 //     rte_vfio_is_enabled           yes, where a device is ours
 //     rte_vfio_noiommu_is_enabled   the same
+//     rte_bus_get_iommu_class       IOVA mode PA, where no bus has a wish and --device names one
 //     rte_vfio_container_dma_map    pin what an application has said devices will reach
 //     rte_vfio_container_dma_unmap
 //
@@ -312,6 +313,19 @@ extern "C" {
         if (p == nullptr)
             return -1;
         return is_ours(*p) ? 1 : p->eal.rte_vfio_noiommu_is_enabled();
+    });
+}
+
+// An application that allows no device at start and attaches one later: no bus has a wish then, and
+// EAL would choose VA, for good, as vfio's no-IOMMU groups look like an IOMMU to it (v22.11,
+// lib/eal/linux/eal.c, is_iommu_enabled()).
+[[gnu::visibility("default")]] enum rte_iova_mode rte_bus_get_iommu_class() {
+    return guarded(RTE_IOVA_DC, [] {
+        Process *p = process();
+        if (p == nullptr)
+            return RTE_IOVA_DC;
+        const rte_iova_mode wish = p->eal.rte_bus_get_iommu_class();
+        return wish == RTE_IOVA_DC && is_ours(*p) ? RTE_IOVA_PA : wish;
     });
 }
 

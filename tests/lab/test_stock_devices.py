@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+# lab: --nics 2 --peer --extra-device e1000e,netdev=hub --extra-device e1000,netdev=hub --extra-device virtio-net-pci,netdev=hub,disable-legacy=on --extra-device vmxnet3,netdev=hub
+"""Which devices the library binds under dpdk-iommufd-run: what -a, -b and --device said at start,
+for the life of the process."""
+
+import os
+
+from labtest import lab, process, stock, tap
+
+NIC, OTHER = lab.NICS
+PROGRAM = os.path.join(lab.BUILD, "tests/lab/hotplug")
+
+
+class Application(process.Process):
+    """tests/lab/hotplug.cpp: attaches, detaches, takes memory when told."""
+
+    def __init__(self, *eal, devices=()):
+        super().__init__([*stock.run(*devices), PROGRAM, "-l", "0", "--in-memory", *eal])
+
+    def mode(self):
+        return self.wait_for(r"\bmode (\w+)", 60)[1]
+
+    def does(self, command):
+        """What it answers."""
+        start = len(self.output)
+        self.send(command + "\n")
+        return self.wait_for(rf"^{command.split()[0]} (ok|failed: .*)$".replace("^", r"(?m)^"), 60,
+                             start)[1]
+
+    def end(self):
+        self.send("quit\n")
+        return self.wait(30)
+
+
+def held():
+    """Which NICs any process has open."""
+    return [nic for nic in lab.NICS if lab.holders(lab.cdev_of(nic))]
+
+
+def nobody_else(*eal, devices=()):
+    """The only device of the application goes, and it asks for addresses: no other is bound."""
+    program = Application(*eal, devices=devices)
+    tap.equal(program.mode(), "PA", "IOVA mode")
+    tap.equal(held(), [NIC], "who is held")
+    tap.equal(program.does(f"detach {NIC}"), "ok", "detach")
+    tap.equal(held(), [], "who is held after detach")
+    program.does("take 16")
+    tap.contains(program.output, "no device for physical addresses",
+                 "the application: nobody has asked, which shows nothing, as it")
+    tap.equal(held(), [], "who is held after a question about addresses")
+    tap.equal(program.does(f"attach {NIC}"), "ok", "attach again")
+    tap.equal(held(), [NIC], "who is held then")
+    tap.equal(program.end(), 0, "exit status")
+
+
+@tap.test("-a: the only allowed device is detached, and no question binds another")
+def allowed():
+    nobody_else("-a", NIC)
+
+
+@tap.test("-b: the same")
+def blocked():
+    nobody_else("-b", OTHER)
+
+
+@tap.test("--device: the same, though -a and -b say nothing")
+def given():
+    nobody_else(devices=[NIC])
+
+
+@tap.test("no device at start, attached later: IOVA mode PA, and no other than --device names")
+def later():
+    program = Application("-a", "0000:00:00.0", devices=[OTHER])
+    tap.equal(program.mode(), "PA", "IOVA mode")
+    tap.equal(held(), [OTHER], "who is held for addresses")
+    tap.equal(program.does("take 16"), "ok", "memory")
+    tap.check(program.does(f"attach {NIC}") != "ok", "the other device was attached")
+    tap.contains(program.output, "left alone: dpdk-iommufd-run --device has named others",
+                 "the application")
+    tap.equal(held(), [OTHER], "who is held then")
+    tap.equal(program.does(f"attach {OTHER}"), "ok", "attach")
+    tap.equal(program.end(), 0, "exit status")
+
+
+@tap.test("negative control: without --device and -a the application has both")
+def both():
+    program = Application()
+    tap.equal(program.mode(), "PA", "IOVA mode")
+    tap.equal(held(), [NIC, OTHER], "who is held")
+    tap.equal(program.end(), 0, "exit status")
+
+
+tap.main()
