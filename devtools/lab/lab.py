@@ -37,7 +37,9 @@ The command gets the caller's working directory, an empty standard input, and:
   LAB_JOB     the writable folder: /run/job
 
 Exit status: the command's own (128+N if signal N ended it); 124 after --timeout;
-125 if the lab or the guest's kernel failed; 2 if the options are wrong.
+125 if the lab or the guest's kernel failed; 123 if the command has ended but the kernel has
+complained (WARNING, BUG, hung task, lockup, stall, KASAN, UBSAN, corrupted memory); 122 if the
+guest did not boot or stood still and nothing says why; 2 if the options are wrong.
 
 examples:
   devtools/lab.sh run -- uname -r
@@ -231,7 +233,7 @@ def main():
         return boot(options, command, accel)
     except (LabError, OSError) as error:
         print("lab:", error, file=sys.stderr)
-        return FAILED
+        return getattr(error, "status", FAILED)
 
 
 if __name__ == "__main__":

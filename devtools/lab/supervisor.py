@@ -13,7 +13,6 @@ which its kernel panics and says where every CPU stood.
 import ctypes
 import json
 import os
-import re
 import selectors
 import shutil
 import signal
@@ -23,21 +22,25 @@ import sys
 import tempfile
 import time
 
+from kernel_log import COMPLAINT, FATAL, complaints_in
+
 FAILED = 125  # the lab, not the command, failed
-TIMED_OUT = 124
+TIMED_OUT = 124  # the command
+COMPLAINED = 123  # the command has ended, and the guest's kernel has said that something is wrong
+NO_ANSWER = 122  # the lab was waited for in vain, and its kernel says of nothing that it is wrong
 BOOT_LIMIT = float(os.environ.get("LAB_BOOT_LIMIT", 120))  # seconds until the command starts
 ALIVE_LIMIT = float(os.environ.get("LAB_ALIVE_LIMIT", 60))  # seconds without a sign of life
 PANIC_LIMIT = 20  # seconds that the panic may take
 CONSOLE_LINES = 15
 PR_SET_PDEATHSIG = 1
 
-FATAL = re.compile(rb"Kernel panic|\bOops\b|\bBUG: |kernel BUG at|general protection fault|"
-                   rb"lab: init failed")
-SUSPECT = re.compile(rb"WARNING: |INFO: task .* blocked|soft lockup|rcu: INFO: .* stall")
-
 
 class LabError(Exception):
-    """The lab could not do its work; the text says why."""
+    """The lab could not do its work; the text says why, and status is what lab.sh ends with."""
+
+    def __init__(self, text, status=FAILED):
+        super().__init__(text)
+        self.status = status
 
 
 class RunFolder:
@@ -164,11 +167,14 @@ class Supervisor:
                 running = True
                 deadline = time.monotonic() + timeout if timeout else None
             if running and time.monotonic() > self.last_sign + ALIVE_LIMIT:
+                status = self._status_of_silence()
                 self._provoke_panic(qemu)
-                raise LabError(f"the guest has stood still for {ALIVE_LIMIT:g} s")
+                raise LabError(f"the guest has stood still for {ALIVE_LIMIT:g} s", status)
             if deadline and time.monotonic() > deadline:
                 if not running:
-                    raise LabError(f"the guest did not start the command in {BOOT_LIMIT:g} s")
+                    self._show_console()
+                    raise LabError(f"the guest did not start the command in {BOOT_LIMIT:g} s",
+                                   self._status_of_silence())
                 self.status = TIMED_OUT
                 print(f"lab: timed out after {timeout:g} s", file=sys.stderr, flush=True)
                 self._show_console()
@@ -178,6 +184,10 @@ class Supervisor:
                 self._handle(selector, key)
             if not events and qemu.poll() is not None:
                 return
+
+    def _status_of_silence(self):
+        """A kernel that has complained is not merely slow."""
+        return FAILED if complaints_in(self._console()) else NO_ANSWER
 
     def _ask_qemu(self, command, **arguments):
         """The answer as text; nothing if QEMU itself stands still."""
@@ -201,8 +211,7 @@ class Supervisor:
         deadline = time.monotonic() + PANIC_LIMIT
         while time.monotonic() < deadline and qemu.poll() is None:
             time.sleep(0.1)
-        panic = FATAL.search(self._console())
-        self._show_console(panic and panic.start())
+        self._show_console(self._fatal_line())
 
     def _finished(self):
         return self.error or (self.status is not None and
@@ -242,21 +251,30 @@ class Supervisor:
                 self.error = rest
 
     def _judge(self, said):
-        log = self._console()
         if self.error:
             raise LabError(self.error)
-        fatal = FATAL.search(log)
-        if fatal:
-            self._show_console(fatal.start())
+        fatal = self._fatal_line()
+        if fatal is not None:
+            self._show_console(fatal)
             raise LabError("the guest's kernel failed")
         if self.status is None:
             self._show_console()
             raise LabError("the virtual machine ended before the command did" +
                            (f"; QEMU says: {said}" if said else ""))
-        suspects = [line for line in log.splitlines() if SUSPECT.search(line)]
-        for line in suspects[:3]:
-            print("lab: the guest's kernel warns:", line.decode(errors="replace").strip(),
-                  file=sys.stderr)
+        complaints = complaints_in(self._console())
+        if complaints:
+            for line in complaints[:CONSOLE_LINES]:
+                print("lab: the guest's kernel complains:", line, file=sys.stderr)
+            print(f"lab: the command's own status was {self.status}", file=sys.stderr)
+            self.status = COMPLAINED
+
+    def _fatal_line(self):
+        """Where the console begins to tell what the machine died of; None if it has not."""
+        lines = [line.decode(errors="replace") for line in self._console().splitlines()]
+        if not any(FATAL.search(line) for line in lines):
+            return None
+        return next(number for number, line in enumerate(lines)
+                    if FATAL.search(line) or COMPLAINT.search(line))
 
     @staticmethod
     def _show_threads(pid):
@@ -277,13 +295,9 @@ class Supervisor:
         except FileNotFoundError:
             return b""
 
-    def _show_console(self, position=None):
-        log = self._console()
-        if position is None:
-            lines = log.splitlines()[-CONSOLE_LINES:]
-        else:
-            first = log.count(b"\n", 0, position)
-            lines = log.splitlines()[first:first + 3 * CONSOLE_LINES]
+    def _show_console(self, first=None):
+        lines = self._console().splitlines()
+        lines = lines[-CONSOLE_LINES:] if first is None else lines[first:first + 3 * CONSOLE_LINES]
         if lines:
             print("lab: the guest's console:", file=sys.stderr)
         for line in lines:
