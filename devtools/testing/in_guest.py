@@ -3,17 +3,27 @@
 one JSON object a line, for lab_tests.py on the host.
 
     in_guest.py TIMEOUT:FILE...
+
+A test during which the guest's kernel complains has failed, whatever it says itself: its line of
+TAP is turned into "not ok", with what the kernel said before it.
 """
 
 import contextlib
 import glob
 import json
 import os
+import re
 import signal
 import sys
 import time
 
 from process import stream
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab"))
+# pylint: disable-next=wrong-import-position
+from kernel_log import KernelLog  # noqa: E402
+
+POINT = re.compile(r"(?:not )?ok\b\s*(\d*)\s*-?\s*(.*?)(?:\s*#\s*(?:SKIP|TODO)\b.*)?$", re.IGNORECASE)
 
 
 def say(**event):
@@ -51,32 +61,49 @@ def stuck():
     return lines
 
 
-def run(path, timeout):
+def judged(line, kernel):
+    """The line of a test file, and before it what the kernel complained about if it ends a test."""
+    point = POINT.match(line)
+    complaints = kernel.complaints() if point else []
+    if not complaints:
+        return [line]
+    return [f"# kernel: {text}" for text in complaints] + [f"not ok {point[1]} - {point[2]}"]
+
+
+def run(path, timeout, kernel):
     """Returns whether the machine is fit for the next file."""
     known = processes()
     begin = time.monotonic()
     say(file=path, begin=timeout)
     try:
         with stream([path], timeout=timeout) as child:
-            for line in child.lines():
-                say(file=path, line=line, seconds=time.monotonic() - begin)
+            for text in child.lines():
+                lines = judged(text, kernel)
+                for line in lines:
+                    say(file=path, line=line, seconds=time.monotonic() - begin,
+                        complaint=len(lines) > 1)
     except OSError as error:
-        say(file=path, status=126, description=f"it could not be started: {error}")
+        say(file=path, status=126, description=f"it could not be started: {error}", timeout=False)
         return True
     fit = not child.timed_out and child.status is not None and child.status >= 0
     if not fit:
         for line in stuck():
-            say(file=path, line=f"# {line}", seconds=time.monotonic() - begin)
-    say(file=path, status=child.status, description=f"it {child.describe()}")
+            say(file=path, line=f"# {line}", seconds=time.monotonic() - begin, complaint=False)
     kill_new(known)
+    complaints = kernel.complaints()
+    if complaints:
+        say(file=path, complaints=complaints)
+    say(file=path, status=child.status, description=f"it {child.describe()}",
+        timeout=child.timed_out)
     # A file that was stopped or killed could not clean up after itself.
     return fit
 
 
 def main():
+    kernel = KernelLog()
     for argument in sys.argv[1:]:
         timeout, path = argument.split(":", 1)
-        if not run(path, float(timeout)):
+        if not run(path, float(timeout), kernel):
             break
 
 

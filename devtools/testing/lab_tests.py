@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs the test files of tests/host here and those of tests/lab in virtual machines.
+"""Runs the test files of tests/lab in virtual machines.
 
-Files that ask for the same machine share one: each takes seconds to boot. If a machine
-fails by itself (its kernel stands still or panics: the lab's status 125), its console is
-shown and the file that was running gets a second machine, once: a test that brings the
-kernel down does so again.
+Files that ask for the same machine share one: each takes seconds to boot. A machine on which a
+file was stopped, or whose kernel has died, is given up, and the files that had not begun get
+another one. The file that was running then has failed.
 
-A lab file in which a test fails runs once more too, and counts then: under emulation on a busy
-machine any wait can be too short. What failed stays on the screen, and the report names it again at
-the end. Where more than SECOND_RUNS files fail it is not chance, and they count as they are.
+Nothing is tried again but what waited in vain: under emulation on a busy machine any wait can be
+too short. That is a file of which nothing failed but such waits (tap.py), and a machine that did
+not boot or stood still and whose kernel has nothing to say about it (status NO_ANSWER of
+devtools/lab.sh). Each is tried once more, TRIES_AGAIN files at most: where more wait in vain it is
+not chance. Data that differs, and a kernel that complains, are never tried again. The report
+counts each try.
 """
 
 import collections
 import glob
 import json
 import os
-import time
 
 import tap
 from process import stream
@@ -23,51 +24,53 @@ from report import FAILED
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
+LAB = os.path.join(TREE, "devtools/lab.sh")
+TESTS = os.path.join(TREE, "tests/lab")
 GUEST_RUNNER = os.path.join(HERE, "in_guest.py")
 BOOT_TIME = 130  # seconds; the lab's own limit is below it
 USERLAND_TIME = 900  # seconds until another suite's user space is there, the first time
 SLACK = 100  # seconds beyond its own limit until a file in the guest is given up
 KEPT_OUTPUT = 60  # lines
-SECOND_RUNS = 2  # files
-LAB_FAILED = 125  # status of devtools/lab.sh
+TRIES_AGAIN = 2  # files
+COMPLAINED, NO_ANSWER = 123, 122  # statuses of devtools/lab.sh
 
 
 class TestFile:
     def __init__(self, path):
         self.path = path
-        self.name = os.path.relpath(path, os.path.join(TREE, "tests"))
-        self.place, self.options, self.timeout = tap.header(path)
-        self.lost_before = False
-        self.failed_before = False
+        self.name = f"lab/{os.path.basename(path)}"
+        self.header = tap.header(path)
+        self.tried_again = False
+
+    def argument(self):
+        """For in_guest.py."""
+        return f"{self.header.timeout}:{self.path}"
+
+    def text(self):
+        with open(self.path, encoding="utf-8") as file:
+            return file.read()
 
 
-class TapTests:
-    """The test files of one folder below tests/: "host" or "lab"."""
+class LabTests:
+    """lab: what stands in for devtools/lab.sh; folder: where the test files are."""
 
-    def __init__(self, folder, build, wanted, report):
-        self.folder = folder
+    def __init__(self, build, wanted, report, folder=TESTS, lab=LAB):
         self.build = build
         self.wanted = wanted
         self.report = report
+        self.lab = lab
         self.files, self.broken = [], []
-        self.second_runs = SECOND_RUNS
-        pattern = os.path.join(TREE, "tests", folder, "test_*")
-        for path in sorted(glob.glob(pattern + ".py") + glob.glob(pattern + ".sh")):
+        self.tries_left = TRIES_AGAIN
+        paths = (glob.glob(os.path.join(folder, f"test_*.{suffix}")) for suffix in ("py", "sh"))
+        for path in sorted(path for some in paths for path in some):
             try:
                 file = TestFile(path)
             except tap.BadHeader as error:
                 self.broken.append(str(error))
                 continue
-            if self._chosen(file):
+            # The name of a test is only known when it has run. It stands in the file's text.
+            if wanted.matches(file.name) or wanted.pattern.strip("*") in file.text():
                 self.files.append(file)
-
-    def _chosen(self, file):
-        if self.wanted.matches(file.name):
-            return True
-        # The name of a test is only known when it has run. It stands in the file's text.
-        pattern = self.wanted.pattern.strip("*")
-        with open(file.path, encoding="utf-8") as text:
-            return pattern in text.read()
 
     def names(self):
         return [file.name for file in self.files]
@@ -75,87 +78,130 @@ class TapTests:
     def run(self):
         for problem in self.broken:
             self.report.result(FAILED, problem)
-        if self.folder == "host":
-            self._run_here()
-            return
         machines = collections.defaultdict(list)
         for file in self.files:
-            machines[tuple(file.options)].append(file)
+            machines[tuple(file.header.options)].append(file)
         for options, files in machines.items():
+            tried_again = False
             while files:
-                files = self._run_in_vm(options, files)
+                machine = _Machine(self, options, files)
+                files = machine.run(may_try_again=not tried_again)
+                tried_again = tried_again or machine.never_ran()
 
-    def _run_here(self):
-        if self.files:
-            self.report.section("tests on this machine")
-        for file in self.files:
-            taps = tap.TapFile(file.name, self.wanted, self.report)
-            begin = time.monotonic()
-            with stream([file.path], timeout=file.timeout, cwd=TREE,
-                        env={**os.environ, "LAB_BUILD": self.build}) as run:
-                for line in run.lines():
-                    taps.line(line, time.monotonic() - begin)
-            taps.end(run.status, run.describe())
+    def may_try_again(self, file):
+        """Takes one of the few tries, if there is one for this file."""
+        if file.tried_again or not self.tries_left:
+            return False
+        file.tried_again = True
+        self.tries_left -= 1
+        return True
 
-    def _run_in_vm(self, options, files):
-        """Returns the files that need another machine: they failed here, or one before them left
-        this one unfit."""
-        self.report.section(f"lab {' '.join(options)}")
-        command = [os.path.join(TREE, "devtools/lab.sh"), "run", *options,
-                   "--env", f"LAB_BUILD={self.build}", "--", "/usr/bin/python3", "-sS", GUEST_RUNNER]
-        command += [f"{file.timeout}:{file.path}" for file in files]
-        waiting = {file.path: tap.TapFile(file.name, self.wanted, self.report) for file in files}
-        said, begun, failed = [], set(), []
-        limit = BOOT_TIME + (USERLAND_TIME if "--userland" in options else 0)
-        with stream(command, timeout=limit, cwd=TREE) as run:
-            for line in run.lines():
-                try:
-                    event = json.loads(line)
-                    file = waiting[event["file"]]
-                except (ValueError, KeyError, TypeError):
-                    said.append(line)
-                    self.report.note(line)
-                    continue
-                begun.add(event["file"])
-                if "begin" in event:
-                    run.allow(event["begin"] + SLACK)
-                elif "line" in event:
-                    file.line(event["line"], event["seconds"])
-                elif "status" in event:
-                    file.end(event["status"], event["description"])
-                    if file.failures():
-                        failed.append((event["file"], file))
-                    del waiting[event["file"]]
-        again = [file for file in files if begun and file.path not in begun]
-        again += self._second_runs(files, failed)
-        lost = [file for file in files
-                if file.path in waiting and (file.path in begun or not begun)]
-        for file in lost:
-            if run.status == LAB_FAILED and begun and not file.lost_before:
-                file.lost_before = True
-                waiting[file.path].withdraw()
-                again.insert(0, file)
-                self.report.say(f"     the lab failed during {file.name}, which gets another machine:")
-            else:
-                waiting[file.path].lost(f"the lab {run.describe()} before it ended")
-            for line in said[-KEPT_OUTPUT:]:
-                self.report.say(f"     | {line}")
-        if not lost and run.status != 0:
-            self.report.result(FAILED, f"lab {' '.join(options)}", reason=f"it {run.describe()}",
-                               output=said[-KEPT_OUTPUT:])
+
+class _Machine:
+    """One virtual machine and the files that it is to run."""
+
+    def __init__(self, tests, options, files):
+        self.tests = tests
+        self.report = tests.report
+        self.title = f"lab {' '.join(options)}"
+        self.options = options
+        self.files = {file.path: file for file in files}
+        self.taps = {file.path: tap.TapFile(file.name, tests.wanted, tests.report)
+                     for file in files}
+        self.begun, self.ended = set(), set()
+        self.complained = False
+        self.said = []
+        self.machine = None
+
+    def never_ran(self):
+        return not self.begun
+
+    def run(self, may_try_again):
+        """Returns the files that another machine has to run."""
+        self.report.section(self.title)
+        command = [self.tests.lab, "run", *self.options, "--env", f"LAB_BUILD={self.tests.build}",
+                   "--", "/usr/bin/python3", "-sS", GUEST_RUNNER]
+        command += [file.argument() for file in self.files.values()]
+        limit = BOOT_TIME + (USERLAND_TIME if "--userland" in self.options else 0)
+        with stream(command, timeout=limit, cwd=TREE) as self.machine:
+            for line in self.machine.lines():
+                self._hear(line)
+        if self.never_ran():
+            return self._not_booted(may_try_again)
+        again = [file for file in self.files.values() if file.path not in self.begun]
+        again += [file for path, file in self.files.items()
+                  if path in self.ended and self._try_again(file, self.taps[path].failures())]
+        for path in self.begun - self.ended:
+            again += self._lost(path)
+        if self.begun == self.ended:
+            self._check_end()
         return again
 
-    def _second_runs(self, files, failed):
-        """Those of the files that failed which may run once more."""
-        again = []
-        for path, taps in failed:
-            file = next(file for file in files if file.path == path)
-            if file.failed_before or self.second_runs == 0:
-                continue
-            file.failed_before = True
-            self.second_runs -= 1
-            self.report.say(f"     {file.name} runs once more")
-            self.report.failed_before(taps.failures())
-            taps.withdraw()
-            again.append(file)
-        return again
+    def _hear(self, line):
+        try:
+            event = json.loads(line)
+            path = event["file"]
+            file = self.taps[path]
+        except (ValueError, KeyError, TypeError):
+            self.said.append(line)
+            self.report.note(line)
+            return
+        self.begun.add(path)
+        if "begin" in event:
+            self.machine.allow(event["begin"] + SLACK)
+        elif "line" in event:
+            self.complained = self.complained or event["complaint"]
+            file.line(event["line"], event["seconds"])
+        elif "complaints" in event:
+            self.complained = True
+            file.complained(event["complaints"])
+        elif "status" in event:
+            self.ended.add(path)
+            file.end(event["status"], event["description"], event["timeout"])
+
+    def _timed_out(self):
+        return self.machine.timed_out or self.machine.status == NO_ANSWER
+
+    def _show_what_it_said(self):
+        for line in self.said[-KEPT_OUTPUT:]:
+            self.report.say(f"     | {line}")
+
+    def _not_booted(self, may_try_again):
+        if self._timed_out() and may_try_again:
+            self._show_what_it_said()
+            self.report.try_again(self.title)
+            return list(self.files.values())
+        for file in self.taps.values():
+            file.lost(f"the lab {self.machine.describe()} before it began")
+        self._show_what_it_said()
+        return []
+
+    def _try_again(self, file, failures, waited=True):
+        """Whether a file that failed gets another try; then what it has shown does not count."""
+        taps = self.taps[file.path]
+        if not failures or not waited or not taps.only_timeouts() or \
+                not self.tests.may_try_again(file):
+            return False
+        self.report.try_again(file.name, ["the whole file" if name == file.name else
+                                          name.removeprefix(f"{file.name}: ") for name in failures])
+        taps.withdraw()
+        return True
+
+    def _lost(self, path):
+        """The machine ended before the file did. Returns the file if it gets another try."""
+        self._show_what_it_said()
+        if self._try_again(self.files[path], self.taps[path].failures() or ["the lab"],
+                           waited=self._timed_out() and not self.complained):
+            return [self.files[path]]
+        self.taps[path].lost(f"the lab {self.machine.describe()} before it ended")
+        return []
+
+    def _check_end(self):
+        """Every file has ended; then the machine has to end well too, unless the kernel's complaint
+        has failed a test already."""
+        status = self.machine.status
+        if status == 0 or (status == COMPLAINED and self.complained):
+            return
+        reason = "the guest's kernel complains, but not during a test" if status == COMPLAINED \
+            else f"it {self.machine.describe()}"
+        self.report.result(FAILED, self.title, reason=reason, output=self.said[-KEPT_OUTPUT:])

@@ -6,6 +6,7 @@ import sys
 import time
 
 PASSED, FAILED, SKIPPED = "ok", "FAIL", "skip"
+SLOWEST = 20  # tests
 
 
 class Filter:
@@ -27,7 +28,8 @@ class Report:
         self.log = log
         self.counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
         self.failures = []
-        self.failed_once = []
+        self.tries_again = []
+        self.times = []
         self.begin = time.monotonic()
 
     def note(self, text):
@@ -47,6 +49,7 @@ class Report:
         self.counts[outcome] += 1
         line = f"{outcome:4} {name}"
         if seconds is not None:
+            self.took(seconds, name)
             line += f" ({seconds:.1f} s)"
         if reason:
             line += f": {reason}"
@@ -56,29 +59,42 @@ class Report:
             for text in output:
                 self.say(f"     | {text}")
 
+    def took(self, seconds, name):
+        """For the list of the slowest."""
+        self.times.append((seconds, name))
+
     def withdraw(self, outcome, name):
         self.counts[outcome] -= 1
         if outcome == FAILED:
             self.failures.remove(name)
 
-    def failed_before(self, names):
-        """Tests that have failed and run once more; how they end then counts."""
-        self.failed_once += names
+    def try_again(self, name, tests=()):
+        """Something waited in vain and is tried once more; how it ends then counts."""
+        text = name + (f" ({', '.join(tests)})" if tests else "")
+        self.say(f"     tried again after a timeout: {text}")
+        self.tries_again.append(text)
+
+    def _show_slowest(self):
+        slowest = sorted(self.times, reverse=True)[:SLOWEST]
+        if slowest:
+            self.section(f"the {len(slowest)} slowest tests:")
+            for seconds, name in slowest:
+                self.say(f"     {seconds:7.1f} s  {name}")
 
     def finish(self):
         """Returns the exit status. Its last line is what scripts read."""
         passed, failed, skipped = (self.counts[key] for key in (PASSED, FAILED, SKIPPED))
+        self._show_slowest()
         if self.failures:
             self.section("failed:")
             for name in self.failures:
-                self.say(f"     {name}")
-        if self.failed_once:
-            self.section("failed at the first run, and ran once more:")
-            for name in self.failed_once:
                 self.say(f"     {name}")
         if not passed and not failed:
             self.say("no test was run")
         self.section(f"{time.monotonic() - self.begin:.0f} s; log: {self.log.name}")
         sys.stderr.flush()
+        if self.tries_again:
+            self.say(f"{len(self.tries_again)} tried again after a timeout: "
+                     f"{'; '.join(self.tries_again)}")
         self.say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
         return 1 if failed or not passed else 0

@@ -6,15 +6,19 @@ import os
 import signal
 import sys
 
-from lab_tests import TapTests
+from lab_tests import LabTests
+from meson_tests import MesonTests
 from report import Filter, Report
 from sanitized import SanitizedTests
-from unit import UnitTests
 
 DESCRIPTION = """\
 Sets up, builds, and runs every test: the unit tests, the same under the compiler's
-sanitizers, the tests of the tools on this machine, and the tests of the lab in virtual
-machines. The last line tells the result."""
+sanitizers, the tests on this machine (tools, style, another architecture), all by
+`meson test`, and the tests of the lab in virtual machines.
+
+The last line tells the result: "N passed, M failed", and ", K skipped" if there are any.
+If something waited in vain and was tried again, the line before it says how often and
+what; nothing else is ever tried again."""
 
 
 def parse(arguments):
@@ -25,7 +29,8 @@ def parse(arguments):
     parser.add_argument("--sanitize", action="store_true",
                         help="only unit tests under AddressSanitizer, UndefinedBehaviorSanitizer "
                              "and ThreadSanitizer")
-    parser.add_argument("--host", action="store_true", help="only tests of the tools")
+    parser.add_argument("--host", action="store_true", help="only the tests on this machine that need no build of their own: "
+                             "tools, style, another architecture")
     parser.add_argument("--lab", action="store_true", help="only lab tests")
     parser.add_argument("--list", action="store_true", help="name the tests, run none")
     parser.add_argument("filter", nargs="?", metavar="NAME-FILTER",
@@ -46,26 +51,36 @@ def main():
         signal.signal(number, lambda n, _: sys.exit(128 + n))
     with open(log_name, "a", encoding="utf-8", buffering=1) as log:
         report, wanted = Report(log), Filter(options.filter)
+        sanitized = SanitizedTests(build, wanted, report) if options.sanitize else None
         kinds = []
         if options.unit:
-            kinds.append(UnitTests(build, wanted, report))
-        if options.sanitize:
-            kinds.append(SanitizedTests(build, wanted, report))
+            kinds.append(MesonTests(build, "unit", wanted, report))
         if options.host:
-            kinds.append(TapTests("host", build, wanted, report))
+            kinds.append(MesonTests(build, "host", wanted, report))
         if options.lab:
-            kinds.append(TapTests("lab", build, wanted, report))
+            kinds.append(LabTests(build, wanted, report))
+        if sanitized:
+            kinds.append(sanitized)
         if options.list:
             for kind in kinds:
                 print("\n".join(kind.names()))
             return 0
-        try:
-            for kind in kinds:
-                kind.run()
-            return report.finish()
-        except BrokenPipeError:  # nobody reads any more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            return 128 + signal.SIGPIPE
+        return run(kinds, sanitized, report)
+
+
+def run(kinds, sanitized, report):
+    try:
+        if sanitized:
+            sanitized.start()
+        for kind in kinds:
+            kind.run()
+        return report.finish()
+    except BrokenPipeError:  # nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
+    finally:
+        if sanitized:
+            sanitized.stop()
 
 
 if __name__ == "__main__":

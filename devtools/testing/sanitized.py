@@ -4,19 +4,27 @@
     address, undefined   all of them
     thread               those of meson's suite `threads`: tables that are read while written
 
-Each kind is a build of its own beside the usual one, of the test programs only.
+Each kind is a build folder of its own below the usual one, of the test programs only, in which
+`meson test` runs. They are compiled while other tests run, with what these leave of the processors:
+a machine of the lab waits more than it computes.
 """
 
+import contextlib
 import os
 import shlex
 import subprocess
+import threading
 
+from meson_tests import MesonTests, meson_tests
 from report import FAILED
-from unit import UnitTests, meson_tests
 
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # What a finding does: the program ends with a status that is not 0, so its case fails.
+AUTOGROUP = "/proc/self/autogroup"  # of a session; between two sessions nice(1) alone says nothing
 OPTIONS = "halt_on_error=1:abort_on_error=0:exitcode=1:print_stacktrace=1"
 ENVIRONMENT = {"ASAN_OPTIONS": OPTIONS, "UBSAN_OPTIONS": OPTIONS, "TSAN_OPTIONS": OPTIONS}
+PATIENCE = 4  # times the limits of the plain programs
+BUILD_TYPE = ["-Dbuildtype=debugoptimized"]
 
 
 class Kind:
@@ -31,59 +39,106 @@ KINDS = [Kind("asan", "address,undefined", "libasan.so", "unit"),
          Kind("tsan", "thread", "libtsan.so", "threads")]
 
 
+def _step_back():
+    """Before a command: it gets what others leave of the processors. See sched(7)."""
+    os.nice(19)
+    with contextlib.suppress(OSError):  # this kernel does not group by session
+        with open(AUTOGROUP, "w", encoding="ascii") as file:
+            file.write("19")
+
+
+class BuildFailed(Exception):
+    """Its arguments: what failed, why, and the output's lines."""
+
+
 class SanitizedTests:
     def __init__(self, build, wanted, report):
         self.build = build
         self.wanted = wanted
         self.report = report
         # Known before anything is built with sanitizers: the programs are the same.
-        self.plain = UnitTests(build, wanted, report)
+        self.plain = {kind.name: MesonTests(build, kind.suite, wanted, report) for kind in KINDS}
+        self._thread = None
+        self._command = None
+        self._stopped = False
+        self._failures = {}
 
     def names(self):
         for kind in KINDS:
-            for name in self.plain.of_suite(kind.suite).names():
+            for name in self.plain[kind.name].names():
                 yield f"{kind.name}: {name}"
 
-    def run(self):
-        for kind in KINDS:
-            chosen = self.plain.of_suite(kind.suite)
-            if not any(True for _ in chosen.names()):
-                continue
-            self.report.section(f"unit tests with -fsanitize={kind.sanitizers}")
-            folder = os.path.join(self.build, kind.name)
-            if self._made(kind, folder, {test["name"] for test in chosen.tests}):
-                UnitTests(folder, self.wanted, self.report, mark=kind.name,
-                          environment=ENVIRONMENT).of_suite(kind.suite).run()
+    def start(self):
+        """Begins to compile, beside what else runs."""
+        wanted = [kind for kind in KINDS if any(True for _ in self.plain[kind.name].names())]
+        self._thread = threading.Thread(target=self._make_all, args=[wanted], daemon=True)
+        self._thread.start()
 
-    def _made(self, kind, folder, names):
-        """Configures and builds; a failure is reported."""
+    def stop(self):
+        self._stopped = True
+        if self._command:
+            self._command.terminate()
+
+    def run(self):
+        if not self._thread:
+            self.start()
+        if self._thread.is_alive():
+            self.report.section("waiting for the builds with sanitizers")
+        self._thread.join()
+        for kind in KINDS:
+            if kind.name in self._failures:
+                name, reason, output = self._failures[kind.name].args
+                self.report.result(FAILED, f"{kind.name}: {name}", reason=reason, output=output)
+            elif any(True for _ in self.plain[kind.name].names()):
+                MesonTests(self._folder(kind), kind.suite, self.wanted, self.report, mark=kind.name,
+                           environment=ENVIRONMENT, patience=PATIENCE).run()
+
+    def _folder(self, kind):
+        return os.path.join(self.build, kind.name)
+
+    def _make_all(self, kinds):
+        for kind in kinds:
+            try:
+                self._make(kind)
+            except (BuildFailed, OSError, subprocess.SubprocessError) as error:
+                failed = isinstance(error, BuildFailed)
+                self._failures[kind.name] = error if failed else BuildFailed("build", str(error), [])
+
+    def _make(self, kind):
+        folder = self._folder(kind)
         with open(os.path.join(self.build, "configured"), encoding="utf-8") as file:
             options = shlex.split(file.read())
-        options += [f"-Db_sanitize={kind.sanitizers}", "-Db_lundef=false",
-                    "-Dbuildtype=debugoptimized"]
-        source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        again = ["--reconfigure"] if os.path.exists(f"{folder}/build.ninja") else []
-        if not self._ran(kind, ["meson", "setup", *again, folder, source, *options]):
-            return False
-        programs = sorted({test["cmd"][0] for test in meson_tests(folder)
-                           if test["name"] in names})
-        targets = [os.path.relpath(program, folder) for program in programs]
-        if not self._ran(kind, ["ninja", "-C", folder, *targets]):
-            return False
+        options += [f"-Db_sanitize={kind.sanitizers}", "-Db_lundef=false", *BUILD_TYPE]
+        self._configure(folder, options)
+        names = {test["name"] for test in self.plain[kind.name].tests}
+        programs = sorted({test["cmd"][0] for test in meson_tests(folder) if test["name"] in names})
+        self._run(["ninja", "-C", folder, *(os.path.relpath(name, folder) for name in programs)])
         for program in programs:
             needs = subprocess.run(["ldd", program], stdout=subprocess.PIPE, text=True, check=True)
             if kind.library not in needs.stdout:
-                self.report.result(FAILED, f"{kind.name}: {program}",
-                                   reason=f"it was not built with {kind.library}")
-                return False
-        return True
+                raise BuildFailed(program, f"it was not built with {kind.library}", [])
 
-    def _ran(self, kind, command):
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False)
-        self.report.note(done.stdout)
-        if done.returncode != 0:
-            self.report.result(FAILED, f"{kind.name}: {shlex.join(command[:3])}",
-                               reason=f"status {done.returncode}",
-                               output=done.stdout.splitlines()[-20:])
-        return done.returncode == 0
+    def _configure(self, folder, options):
+        """Unless it is as it was; ninja sees by itself that a meson.build has changed."""
+        stamp, text = os.path.join(folder, "configured"), shlex.join(options)
+        before = None
+        if os.path.exists(stamp) and os.path.exists(f"{folder}/build.ninja"):
+            with open(stamp, encoding="utf-8") as file:
+                before = file.read()
+        if before != text:
+            again = ["--reconfigure"] if os.path.isdir(f"{folder}/meson-info") else []
+            self._run(["meson", "setup", *again, folder, TREE, *options])
+            with open(stamp, "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def _run(self, command):
+        if self._stopped:
+            raise BuildFailed(command[0], "it was stopped", [])
+        self._command = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True, preexec_fn=_step_back)
+        output, _ = self._command.communicate()
+        self.report.note(output)
+        if self._command.returncode != 0:
+            raise BuildFailed(shlex.join(command[:3]), f"status {self._command.returncode}",
+                              output.splitlines()[-20:])

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Test files that print TAP: what they declare, and how their output counts.
 
-A test file is executable and says in a comment of its first lines where it runs:
+A test file of the lab is executable and says in a comment of its first lines in what machine it
+runs, with options of devtools/lab.sh:
 
-    # lab: --nics 2 --peer          in a VM with these options of devtools/lab.sh
-    # host:                         on this machine
+    # lab: --nics 2 --peer
 
 `--timeout S` in that line is for the file itself [120]. It prints a plan (`1..N`, first
 or last) and a line `ok NUMBER - NAME` or `not ok NUMBER - NAME` for each test, with
 `# SKIP reason` behind it where it applies. Other output is shown if a test fails.
+
+A line `# timeout` directly before a `not ok` says that the test waited for something that did not
+come in its time. Only such a failure may be tried again.
 """
 
 import re
@@ -18,31 +21,38 @@ from report import FAILED, PASSED, SKIPPED
 
 DEFAULT_TIMEOUT = 120
 HEADER_LINES = 30
-HEADER = re.compile(r"^\s*#\s*(lab|host):(.*)$")
+HEADER = re.compile(r"^\s*#\s*lab:(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?", re.IGNORECASE)
 POINT = re.compile(r"^(not )?ok\b\s*(\d+)?\s*-?\s*(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$",
                    re.IGNORECASE)
+TIMEOUT = "# timeout"
 KEPT_OUTPUT = 40  # lines
 
 
 class BadHeader(Exception):
-    """A test file does not say where it runs."""
+    """A test file does not say in what machine it runs."""
+
+
+class Header:
+    """options: those of devtools/lab.sh."""
+
+    def __init__(self, words):
+        self.options = list(words)
+        self.timeout = DEFAULT_TIMEOUT
+        if "--timeout" in self.options:
+            at = self.options.index("--timeout")
+            self.timeout = float(self.options[at + 1])
+            del self.options[at:at + 2]
 
 
 def header(path):
-    """Returns ("lab" or "host", option words, timeout in seconds) of a test file."""
+    """What a test file declares."""
     with open(path, encoding="utf-8") as file:
         for _, line in zip(range(HEADER_LINES), file):
             found = HEADER.match(line)
             if found:
-                words = shlex.split(found[2])
-                timeout = DEFAULT_TIMEOUT
-                if "--timeout" in words:
-                    at = words.index("--timeout")
-                    timeout = float(words[at + 1])
-                    del words[at:at + 2]
-                return found[1], words, timeout
-    raise BadHeader(f"{path} has no `# lab:` or `# host:` line")
+                return Header(shlex.split(found[1]))
+    raise BadHeader(f"{path} has no `# lab:` line")
 
 
 class TapFile:
@@ -56,11 +66,12 @@ class TapFile:
         self.plan = None
         self.points = 0
         self.counted = []
+        self.timeouts = []  # the failures that were waits alone
         self.output = []
         self.last_time = 0.0
 
-    def line(self, text, seconds):
-        """One line of output, so many seconds after the file's start."""
+    def line(self, text, seconds=None):
+        """One line of output, so many seconds after the file's start if that is known."""
         self.report.note(f"{self.name}: {text}")
         plan, point = PLAN.match(text), POINT.match(text)
         if plan:
@@ -81,13 +92,15 @@ class TapFile:
             outcome = SKIPPED
         else:
             outcome = FAILED if failed and directive != "TODO" else PASSED
+        if failed and self.output and self.output[-1].strip() == TIMEOUT:
+            self.timeouts.append(name)
         if self.wanted(name):
-            self._result(outcome, name, seconds - self.last_time, reason or "",
-                         self.output[-KEPT_OUTPUT:])
+            took = None if seconds is None else seconds - self.last_time
+            self._result(outcome, name, took, reason or "", self.output[-KEPT_OUTPUT:])
         self.last_time = seconds
         self.output = []
 
-    def end(self, status, description):
+    def end(self, status, description, timed_out=False):
         """The file ended: what it promised and did not do counts as failed."""
         problem = None
         if self.plan is None:
@@ -97,12 +110,22 @@ class TapFile:
         elif status != 0 and not self.failures():
             problem = "every test passed"
         if problem:
-            self._result(FAILED, self.name, reason=f"{problem}, and {description}",
-                         output=self.output[-KEPT_OUTPUT:])
+            self.lost(f"{problem}, and {description}", timed_out)
 
-    def lost(self, reason):
-        """It did not come to an end at all."""
+    def lost(self, reason, timed_out=False):
+        """It did not come to its own end."""
+        if timed_out:
+            self.timeouts.append(self.name)
         self._result(FAILED, self.name, reason=reason, output=self.output[-KEPT_OUTPUT:])
+
+    def complained(self, lines):
+        """The guest's kernel did, after the last test."""
+        self._result(FAILED, f"{self.name}: the kernel after it", output=lines[:KEPT_OUTPUT],
+                     reason="the guest's kernel complains")
+
+    def only_timeouts(self):
+        """Whether all that failed is what was waited for too short."""
+        return set(self.failures()) <= set(self.timeouts)
 
     def withdraw(self):
         """It runs again from the start: what it has shown so far does not count."""

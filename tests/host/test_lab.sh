@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# host: --timeout 240
 # shellcheck disable=SC1003,SC2016
 # devtools/lab.sh: what it passes in, what it gives back, and that it leaves nothing behind.
 
@@ -66,6 +65,10 @@ check "a signal" status_is 139
 check "output before the signal; words for the kernel come last" out_is "7777
 last=word
 "
+lab -- sh -c 'echo "<4>WARNING: on purpose" >/dev/kmsg; exit 7'
+check "a kernel that complains" status_is 123
+check "it is told about what" err_has "the guest's kernel complains:"
+check "and how the command ended" err_has "own status was 7"
 lab --timeout 5 -- sh -c 'echo started; sleep 100'
 check "a time-out" status_is 124
 check "it is told that time was up" err_has "timed out after 5 s"
@@ -75,7 +78,7 @@ lab -- sh -c 'echo c >/proc/sysrq-trigger; sleep 100'
 check "a kernel panic" status_is 125
 check "its console is shown" err_has "Kernel panic"
 LAB_ALIVE_LIMIT=1 lab -- sleep 100
-check "a guest that gives no sign of life" status_is 125
+check "a guest that gives no sign of life" status_is 122
 check "it is told" err_has "has stood still for 1 s"
 check "and where its CPUs were" err_has "NMI backtrace for cpu"
 lab --nics 1 --no-bind -- sh -c 'sleep 300 & seq 200000'

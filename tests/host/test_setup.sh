@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# host: --timeout 60
 # What a person sees of setup.sh, test.sh, quickstart.sh and lab.sh when something is wrong.
 
 # shellcheck source=tap.sh
