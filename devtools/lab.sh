@@ -28,7 +28,10 @@ if [ -n "$suite" ]; then
 	export LAB_USERLAND
 	# What the guest mounts there, on a root that it sees read-only; below /root as well, where
 	# unprivileged runs have to pass.
-	mkdir -p "$LAB_USERLAND$TREE"
+	mkdir -p "$LAB_USERLAND$TREE" "$LAB_USERLAND$(realpath -m "$BUILD")"
 	chmod go+x "$LAB_USERLAND/root"
 fi
+# Seen by the guest wherever it is.
+DPDK_IOMMUFD_BUILD=$(realpath -m "$BUILD")
+export DPDK_IOMMUFD_BUILD
 exec "${PYTHON[@]}" "$program" "$CACHE" "$@"

@@ -41,6 +41,7 @@ case "$#:${1:-}" in
 esac
 
 check_system
+check_room "$LAB_MEMORY"
 clean_up_at_exit
 open_log quickstart
 expect_steps $((SETUP_STEPS + 1))

@@ -25,6 +25,7 @@ case "$#:${1:-}" in
 esac
 
 check_system
+check_room 1
 clean_up_at_exit
 open_log setup
 expect_steps $SETUP_STEPS

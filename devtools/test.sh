@@ -8,6 +8,10 @@
 program=$DEVTOOLS/testing/run.py
 check_arguments "$program" "$@"
 check_system
+case " $* " in
+*" --unit "* | *" --sanitize "* | *" --host "*) check_room 1 ;;
+*) check_room "$LARGEST_LAB_MEMORY" ;;
+esac
 clean_up_at_exit
 open_log test
 expect_steps $SETUP_STEPS

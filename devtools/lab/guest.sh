@@ -82,6 +82,7 @@ enter_userland() {
 		mount --rbind "/$folder" "$userland/$folder"
 	done
 	mount --bind "$tree" "$userland$tree"
+	[ -z "$build" ] || mount --bind "$build" "$userland$build"
 	# shellcheck disable=SC2016
 	command=(chroot "$userland" /bin/sh -c 'cd "$0" && exec "$@"' "$directory" "${command[@]}")
 }

@@ -42,7 +42,7 @@ def shell_assignments(settings):
 def write(path, early_settings, settings):
     """early_settings are for init (a POSIX shell), settings for guest.sh (bash)."""
     directory, script = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755
-    entries = [(name, directory, b"") for name in ("bin", "proc", "mnt", "tree", "userland")]
+    entries = [(name, directory, b"") for name in ("bin", "proc", "mnt", "tree", "build", "userland")]
     entries += [
         ("bin/busybox", script, _read(BUSYBOX)),
         ("init", script, _read(os.path.join(HERE, "init"))),

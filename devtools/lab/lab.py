@@ -16,6 +16,7 @@ from supervisor import FAILED, LabError, RunFolder, Supervisor
 from vm import Machine, OptionError, QEMU
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("DPDK_IOMMUFD_BUILD", os.path.join(TREE, "build"))
 # Covered with a tmpfs in the guest, whose root is the host's, read-only.
 COVERED = ["/run", "/tmp", "/var/tmp", "/mnt"]
 KVM_PROBE_LIMIT = 15  # seconds
@@ -124,17 +125,21 @@ def machine_of(options, accel):
         accel=accel)
 
 
-def covered(tree):
-    """COVERED, and the folder above the tree that only its owner may enter (a home):
-    the unprivileged runs of the guest have to reach the tree."""
-    parents = []
-    path = os.path.dirname(tree)
-    while path != "/":
-        parents.append(path)
-        path = os.path.dirname(path)
-    closed = [path for path in reversed(parents) if not os.stat(path).st_mode & 0o001]
-    already = any(tree.startswith(path + "/") for path in COVERED)
-    return COVERED + ([] if already else closed[:1])
+def build_outside():
+    """The build folder, if it is not below the tree and there is one."""
+    return BUILD if os.path.isdir(BUILD) and not BUILD.startswith(TREE + "/") else ""
+
+
+def covered(*kept):
+    """COVERED, and the folders above what is kept that only their owner may enter (a home): the
+    unprivileged runs of the guest have to reach the tree and the build."""
+    folders = list(COVERED)
+    for path in kept:
+        parents = [path[:at] for at, sign in enumerate(path) if sign == "/" and at]
+        closed = [parent for parent in parents if not os.stat(parent).st_mode & 0o001]
+        if closed and not any(f"{path}/".startswith(folder + "/") for folder in folders):
+            folders.append(closed[0])
+    return folders
 
 
 def settings_of(options, machine, command, end_mark):
@@ -145,6 +150,7 @@ def settings_of(options, machine, command, end_mark):
         "command": command,
         "directory": os.getcwd(),
         "tree": TREE,
+        "build": build_outside(),
         "environment": environment,
         "nic_slots": [f"{slot:02x}" for slot in machine.nic_slots()],
         "extra_slots": [f"{slot:02x}" for slot in machine.extra_slots()],
@@ -179,8 +185,10 @@ def boot(options, command, accel):
         image, job = folder.file("initrd"), options.share or folder.folder("job")
         console = os.path.abspath(options.console or folder.file("console"))
         settings = settings_of(options, machine, command, end_mark)
-        initrd.write(image, {"TREE": TREE, "USERLAND": settings["userland"],
-                             "HIDE": " ".join(covered(TREE))}, settings)
+        kept = [path for path in (TREE, build_outside()) if path]
+        initrd.write(image, {"TREE": TREE, "BUILD": build_outside(),
+                             "USERLAND": settings["userland"],
+                             "HIDE": " ".join(covered(*kept))}, settings)
         supervisor = Supervisor(console, end_mark, interactive)
         words = machine.command_line(image, os.path.abspath(job), console,
                                      supervisor.channels())

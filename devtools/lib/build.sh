@@ -2,8 +2,25 @@
 # shellcheck shell=bash
 # Configures and builds the tree.
 
+# A build folder outside of the tree says in a file whose it is, and is removed when that is gone.
+link_build() {
+	local folder
+	if [ "$BUILD" = "$TREE/build" ] || [ -n "${DPDK_IOMMUFD_BUILD:-}" ]; then
+		return
+	fi
+	mkdir -p "$BUILD"
+	echo "$TREE" >"$BUILD/tree"
+	for folder in "${BUILD%/*}"/*; do
+		[ -d "$(cat "$folder/tree")" ] || rm -rf "$folder"
+	done
+	if [ -L "$TREE/build" ] || [ ! -e "$TREE/build" ]; then
+		ln -sfn "$BUILD" "$TREE/build"
+	fi
+}
+
 make_build() {
 	local options
+	link_build
 	options=(
 		"-Ddriver_sdk=$(sdk_folder)/include"
 		"-Duapi_headers=$(uapi_folder)/usr/include"

@@ -7,7 +7,6 @@ set -uo pipefail
 LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DEVTOOLS=$(dirname "$LIB")
 TREE=$(dirname "$DEVTOOLS")
-BUILD=${DPDK_IOMMUFD_BUILD:-$TREE/build}
 CACHE=${DPDK_IOMMUFD_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/dpdk-iommufd}
 # Debian's own interpreter, without the user's additions to it.
 PYTHON=(/usr/bin/python3 -sS)
@@ -17,6 +16,40 @@ export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
 # Compiled objects outlive the tree: a fresh clone of the same sources compiles nothing.
 export CCACHE_DIR=$CACHE/ccache CCACHE_BASEDIR=$TREE CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=2G
+
+# Nobody but their owner may write to the files that are made here.
+umask 022
+
+# EAL loads no plugin from below a folder that anyone may write to: verify_perms() of DPDK 22.11,
+# lib/eal/common/eal_common_options.c, looks at every folder of the real path.
+eal_trusts() {
+	local folder
+	folder=$(realpath -m "$1")
+	while :; do
+		if [ -e "$folder" ] && [ $((0$(stat -c %a "$folder") & 2)) != 0 ]; then
+			return 1
+		fi
+		[ "$folder" != / ] || return 0
+		folder=$(dirname "$folder")
+	done
+}
+
+# Where the tree is built: in its own folder build/, or where EAL will load what is built. Then
+# build/ is a link to it.
+build_folder() {
+	local folder name
+	if [ -n "${DPDK_IOMMUFD_BUILD:-}" ]; then
+		echo "$DPDK_IOMMUFD_BUILD"
+		return
+	fi
+	name=$(echo "$TREE" | sha256sum | cut -c1-12)
+	for folder in "$TREE/build" "$CACHE/builds/$name" "/var/cache/dpdk-iommufd/builds/$name"; do
+		eal_trusts "$folder" && break
+	done
+	echo "$folder"
+}
+
+BUILD=$(build_folder)
 
 LOGS_TO_KEEP=10 # of each command
 
@@ -42,6 +75,15 @@ check_arguments() {
 		esac
 	done
 	"${PYTHON[@]}" "$program" --check "$@" || exit
+}
+
+# The files of the tree, as git knows them, whoever owns it; of an unpacked archive all there are.
+tree_files() {
+	if [ -e "$TREE/.git" ]; then
+		git -c safe.directory="$TREE" -C "$TREE" ls-files --cached --others --exclude-standard
+	else
+		(cd "$TREE" && find . -type f -not -path './build*/*' -printf '%P\n')
+	fi
 }
 
 # Creates the cache and starts this command's log.

@@ -3,6 +3,14 @@
 # The operating system: is it the one we know, and are its packages installed.
 
 OS_RELEASE=${DPDK_IOMMUFD_OS_RELEASE:-/etc/os-release}
+MEMINFO=${DPDK_IOMMUFD_MEMINFO:-/proc/meminfo}
+
+# GiB that are needed: the kernel's source with its objects, the builds, a machine of the lab and
+# the largest one that a test asks for.
+KERNEL_DISK=5
+BUILD_DISK=2
+LAB_MEMORY=4
+LARGEST_LAB_MEMORY=8
 
 # What the build needs, what builds a kernel, what the tests and the lab run.
 PACKAGES=(
@@ -30,6 +38,40 @@ check_system() {
 			"A Debian 12 virtual machine or container with root will do."
 	fi
 	[ "$(id -u)" = 0 ] || die "needs root, to install packages: run it with sudo or as root."
+	for name in apt-get dpkg-query flock realpath awk; do
+		command -v "$name" >/dev/null || die "needs the program $name, which is not in $PATH."
+	done
+	for name in "$TREE" "$CACHE" "$BUILD"; do
+		case $name in
+		*[!A-Za-z0-9_./@%+=~-]*)
+			die "needs a path of letters, digits and _./@%+=~- (LD_PRELOAD and EAL's arguments" \
+				"take no others); this is '$name'."
+			;;
+		esac
+	done
+	eal_trusts "$BUILD" || die "needs a build folder that nobody else may write to, or EAL loads" \
+		"no plugin from it: $BUILD lies below one that anyone may write to."
+}
+
+gib_free() {
+	local folder=$1
+	while [ ! -e "$folder" ]; do
+		folder=$(dirname "$folder")
+	done
+	df --output=avail -k "$folder" | awk 'NR == 2 { print int($1 / 1048576) }'
+}
+
+# check_room GIB: memory for what is to run, and disk for what is to be built.
+check_room() {
+	local need=$BUILD_DISK free
+	free=$(awk '$1 == "MemAvailable:" { print int($2 / 1048576) }' "$MEMINFO")
+	[ "$free" -ge "$1" ] || die "needs $1 GiB of free memory; this machine has $free GiB."
+	free=$(gib_free "$BUILD")
+	[ "$free" -ge $need ] || die "needs $need GiB of disk below $BUILD; there are $free GiB."
+	kernel_ready || need=$((KERNEL_DISK + BUILD_DISK))
+	free=$(gib_free "$CACHE")
+	[ "$free" -ge $need ] || die "needs $need GiB of disk below $CACHE; there are $free GiB." \
+		"DPDK_IOMMUFD_CACHE names another folder."
 }
 
 packages_missing() {

@@ -34,7 +34,30 @@ check "no os-release at all" refused "needs Debian 12"
 run setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all,+dac_read_search \
 	--ambient-caps=-all,+dac_read_search /bin/bash devtools/setup.sh
 check "without root" refused "needs root"
+printf 'MemAvailable: %d kB\n' $((7 << 20)) >"$WORK/meminfo"
+DPDK_IOMMUFD_MEMINFO=$WORK/meminfo run devtools/test.sh
+check "too little memory" refused "needs 8 GiB of free memory; this machine has 7 GiB"
+DPDK_IOMMUFD_CACHE="$WORK/a b" run devtools/setup.sh
+check "a path that EAL's arguments cannot have" refused "this is '$WORK/a b'"
+DPDK_IOMMUFD_BUILD=$WORK/build run devtools/quickstart.sh
+check "a build folder that EAL takes no plugin from" refused "$WORK/build lies below one that anyone"
 check "a refused run leaves no cache" untouched
+
+# --- where the tree is built ---
+# builds_in NAME FOLDER PATTERN: a clone in the folder.
+builds_in() {
+	mkdir -p "$2/devtools"
+	cp -r devtools/lib "$2/devtools"
+	run bash -c ". '$2/devtools/lib/common.sh'; build_folder"
+	check "$1" grep -qxE "$3" "$WORK/out"
+}
+closed=$(mktemp -d -p "$(realpath "${LAB_BUILD:-build}")")
+builds_in "a tree that only its owner writes to is built in its own folder" "$closed" "$closed/build"
+rm -r "$closed"
+DPDK_IOMMUFD_CACHE=/opt/cache builds_in "one below a world-writable folder in the cache" \
+	"$WORK/clone" '/opt/cache/builds/[0-9a-f]{12}'
+builds_in "or, if that is there too, in the system's" \
+	"$WORK/clone" '/var/cache/dpdk-iommufd/builds/[0-9a-f]{12}'
 
 # --- wrong arguments ---
 for command in setup.sh quickstart.sh; do
