@@ -3,7 +3,9 @@
 # Checks the style of every file of the tree: licence line, length, clang-format, shellcheck.
 # Needs clang-format and shellcheck. Prints what is wrong; status 1 if anything is.
 
-cd "$(dirname "$0")/.." || exit
+# shellcheck source=lib/common.sh
+. "$(dirname "$0")/lib/common.sh"
+cd "$TREE" || exit
 for tool in clang-format shellcheck; do
 	command -v $tool >/dev/null || {
 		echo "check.sh: $tool is missing: apt-get install $tool" >&2
@@ -13,6 +15,8 @@ done
 
 MAX_LINES=400
 failed=0
+files=0
+sources=() scripts=()
 complain() {
 	echo "$*"
 	failed=1
@@ -20,6 +24,7 @@ complain() {
 
 while read -r file; do
 	[ -f "$file" ] || continue
+	files=$((files + 1))
 	case $file in
 	*.md | *.rst | *.svg | *.png | LICENSE | tests/*/fixtures/*) continue ;;
 	esac
@@ -27,10 +32,22 @@ while read -r file; do
 		complain "$file: no SPDX line"
 	[ "$(wc -l <"$file")" -lt $MAX_LINES ] || complain "$file: $MAX_LINES lines or more"
 	case $file in
-	*.c | *.h | *.cpp | *.hpp) clang-format --dry-run -Werror "$file" || failed=1 ;;
+	*.c | *.h | *.cpp | *.hpp) sources+=("$file") ;;
+	esac
+	case $file in
+	tests/host/test_*)
+		grep -qF "'${file##*/}'" tests/host/meson.build ||
+			complain "$file: tests/host/meson.build does not run it"
+		;;
 	esac
 	if head -n 1 "$file" | grep -qE '^#!.*\b(ba)?sh$'; then
-		shellcheck -x -P SCRIPTDIR "$file" || failed=1
+		scripts+=("$file")
 	fi
-done < <(git ls-files --cached --others --exclude-standard)
+done < <(tree_files)
+in_batches() {
+	xargs -0 -P "$(nproc)" -n 8 "$@" || failed=1
+}
+in_batches clang-format --dry-run -Werror < <(printf '%s\0' "${sources[@]}")
+in_batches shellcheck -x -P SCRIPTDIR < <(printf '%s\0' "${scripts[@]}")
+[ $files -gt 0 ] || complain "found no file to check below $TREE"
 exit $failed

@@ -17,7 +17,6 @@ END
 }
 
 TRIPLET=aarch64-linux-gnu
-PACKAGES+=("g++-$TRIPLET")
 
 # DPDK's headers as arm64 sees them; nothing of that architecture is installed here.
 headers_folder() {

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Runs clang-tidy (.clang-tidy) over the C++ files of a built tree: devtools/tidy.sh [FILE...].
-# Needs clang-tidy and build/compile_commands.json (devtools/setup.sh). Status 1 if it finds
-# anything.
+# What it has found clean, in this tree or another, is passed over until something changes that it
+# was judged by (lib/tidy.py). Needs clang-tidy and build/compile_commands.json (devtools/setup.sh).
+# Status 1 if it finds anything.
 
-cd "$(dirname "$0")/.." || exit
-BUILD=${DPDK_IOMMUFD_BUILD:-build}
+# shellcheck source=lib/common.sh
+. "$(dirname "$0")/lib/common.sh"
+cd "$TREE" || exit
 command -v clang-tidy >/dev/null || {
 	echo "tidy.sh: clang-tidy is missing: apt-get install clang-tidy" >&2
 	exit 2
@@ -20,8 +22,8 @@ mkdir -p "$BUILD/tidy"
 sed 's/ -fno-tree-loop-distribute-patterns\| -mno-stv\| -Wno-maybe-uninitialized//g' \
 	"$BUILD/compile_commands.json" >"$BUILD/tidy/compile_commands.json"
 if [ $# = 0 ]; then
-	mapfile -t files < <(git ls-files 'app/*.cpp' 'bus/*.cpp' 'drivers/*.cpp' 'mempool/*.cpp')
+	mapfile -t files < <(tree_files | grep -E '^(app|bus|drivers|mempool)/.*\.cpp$')
+	[ ${#files[@]} -gt 0 ] || die "found no file to check below $TREE"
 	set -- "${files[@]}"
 fi
-printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 4 clang-tidy -p "$BUILD/tidy" --quiet 2>/dev/null ||
-	exit 1
+exec "${PYTHON[@]}" "$LIB/tidy.py" "$CACHE/tidy" "$BUILD" "$BUILD/tidy" "$@"
