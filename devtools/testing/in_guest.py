@@ -2,7 +2,9 @@
 """In the lab's guest: runs test files one after another, and says on stdout what they do,
 one JSON object a line, for lab_tests.py on the host.
 
-    in_guest.py TIMEOUT:FILE...
+    in_guest.py TIMEOUT:PLUGINS:FILE...
+
+PLUGINS is "few" or "all": what DPDK finds in its package's folder (plugins.py).
 
 A test during which the guest's kernel complains has failed, whatever it says itself: its line of
 TAP is turned into "not ok", with what the kernel said before it.
@@ -17,6 +19,7 @@ import signal
 import sys
 import time
 
+from plugins import few_plugins
 from process import stream
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lab"))
@@ -102,8 +105,10 @@ def run(path, timeout, kernel):
 def main():
     kernel = KernelLog()
     for argument in sys.argv[1:]:
-        timeout, path = argument.split(":", 1)
-        if not run(path, float(timeout), kernel):
+        timeout, plugins, path = argument.split(":", 2)
+        with few_plugins() if plugins == "few" else contextlib.nullcontext():
+            fit = run(path, float(timeout), kernel)
+        if not fit:
             break
 
 

@@ -44,7 +44,8 @@ class TestFile:
 
     def argument(self):
         """For in_guest.py."""
-        return f"{self.header.timeout}:{self.path}"
+        plugins = "all" if self.header.all_plugins else "few"
+        return f"{self.header.timeout}:{plugins}:{self.path}"
 
     def text(self):
         with open(self.path, encoding="utf-8") as file:

@@ -6,7 +6,8 @@ runs, with options of devtools/lab.sh:
 
     # lab: --nics 2 --peer
 
-`--timeout S` in that line is for the file itself [120]. It prints a plan (`1..N`, first
+Two words of that line are for the file itself: `--timeout S` [120], and `--all-plugins` if DPDK is to
+load every plugin of its package (plugins.py). It prints a plan (`1..N`, first
 or last) and a line `ok NUMBER - NAME` or `not ok NUMBER - NAME` for each test, with
 `# SKIP reason` behind it where it applies. Other output is shown if a test fails.
 
@@ -37,7 +38,8 @@ class Header:
     """options: those of devtools/lab.sh."""
 
     def __init__(self, words):
-        self.options = list(words)
+        self.all_plugins = "--all-plugins" in words
+        self.options = [word for word in words if word != "--all-plugins"]
         self.timeout = DEFAULT_TIMEOUT
         if "--timeout" in self.options:
             at = self.options.index("--timeout")
