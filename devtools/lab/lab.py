@@ -74,6 +74,8 @@ def parse(arguments):
     machine.add_argument("--kernel-argument", action="append", default=[], metavar="ARG",
                          help="one more word for the kernel's command line, behind the lab's own "
                               "(hugepagesz=1G, movablecore=1G, ...); may be given again")
+    machine.add_argument("--debug-memory", action="store_true",
+                         help="the kernel overwrites and unmaps free pages and checks its slabs")
     machine.add_argument("--iommu", action="store_true", help="with an (Intel) IOMMU")
     machine.add_argument("--accel", choices=["auto", "kvm", "tcg"], default="auto",
                          help="auto takes KVM only if a guest boots under it [auto]")
@@ -121,6 +123,7 @@ def machine_of(options, accel):
         kernel=options.kernel, nics=options.nics, peer=options.peer,
         extra_devices=options.extra_device, cpus=options.cpus, memory=options.memory,
         numa=options.numa, hugepages=options.hugepages, iommu=options.iommu,
+        debug_memory=options.debug_memory,
         more_kernel_arguments=options.kernel_argument, unsafe_noiommu=not options.no_unsafe,
         accel=accel)
 

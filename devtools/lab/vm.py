@@ -20,6 +20,10 @@ QEMU = "qemu-system-x86_64"
 FIRST_NIC_SLOT = 0x10
 MAX_NICS = 8
 MIB_FOR_THE_KERNEL = 512
+# Freed pages are overwritten and unmapped, and the slab allocator looks at its objects' red zones and
+# poison (Linux, Documentation/admin-guide/kernel-parameters.txt): who writes into memory that is
+# not his any more is found out, a device too.
+DEBUG_MEMORY = ["page_poison=1", "debug_pagealloc=on", "slub_debug=FZPU"]
 COMMAND_LINE_SIZE = 2048  # bytes, Linux, arch/x86/include/asm/setup.h; the rest is cut off
 
 
@@ -38,6 +42,7 @@ class Machine:
     numa: int = 2
     hugepages: int = 640  # of 2 MiB
     iommu: bool = False
+    debug_memory: bool = False
     more_kernel_arguments: list = dataclasses.field(default_factory=list)
     unsafe_noiommu: bool = True
     accel: str = "tcg"
@@ -91,6 +96,8 @@ class Machine:
         if self.unsafe_noiommu:
             words.append("vfio.enable_unsafe_noiommu_mode=1")
         words.append("intel_iommu=on" if self.iommu else "intel_iommu=off")
+        if self.debug_memory:
+            words += DEBUG_MEMORY
         return " ".join(words + self.more_kernel_arguments)
 
     def command_line(self, initrd, job_dir, console_log, channels):

@@ -5,6 +5,7 @@
 #
 #   $CACHE/kernel-source       "PACKAGE VERSION" that was chosen; a warm start looks no further
 #   $CACHE/kernel-VERSION-KEY  bzImage, config, System.map; KEY: the fragment and the recipe
+#   $CACHE/kernel-kasan-...    the same with KASAN and UBSAN, if LAB_KERNEL_FLAVOUR=kasan asked for it
 #   $CACHE/uapi-VERSION        linux-libc-dev, unpacked
 
 # A release candidate ("7.3~rc7") is older than this. The suites of a release are asked for by its
@@ -12,6 +13,15 @@
 KERNEL_MINIMUM=7.3
 KERNEL_SUITES=(unstable testing trixie-backports)
 KERNEL_FRAGMENT=$DEVTOOLS/lab/kernel.config
+KERNEL_FLAVOUR=${LAB_KERNEL_FLAVOUR:+-$LAB_KERNEL_FLAVOUR}
+if [ -n "$KERNEL_FLAVOUR" ]; then
+	[ -f "$DEVTOOLS/lab/kernel$KERNEL_FLAVOUR.config" ] ||
+		die "LAB_KERNEL_FLAVOUR can be kasan, not '$LAB_KERNEL_FLAVOUR'."
+	mkdir -p "$CACHE" || die "cannot write to the cache folder $CACHE"
+	cat "$KERNEL_FRAGMENT" "$DEVTOOLS/lab/kernel$KERNEL_FLAVOUR.config" \
+		>"$CACHE/fragment$KERNEL_FLAVOUR" || die "cannot write to the cache folder $CACHE"
+	KERNEL_FRAGMENT=$CACHE/fragment$KERNEL_FLAVOUR
+fi
 
 kernel_choice() {
 	[ -s "$CACHE/kernel-source" ] && cat "$CACHE/kernel-source"
@@ -25,7 +35,7 @@ kernel_version() {
 kernel_folder() {
 	local version
 	version=$(kernel_version) || return
-	echo "$CACHE/kernel-$version-$( (
+	echo "$CACHE/kernel$KERNEL_FLAVOUR-$version-$( (
 		grep '^CONFIG_' "$KERNEL_FRAGMENT"
 		declare -f build_kernel compile_kernel
 	) | key)"
@@ -160,7 +170,7 @@ kernel_progress() {
 
 remove_old_kernels() {
 	local folder
-	for folder in "$CACHE"/kernel-[0-9]*; do
+	for folder in "$CACHE/kernel$KERNEL_FLAVOUR"-[0-9]*; do
 		[ "$folder" = "$(kernel_folder)" ] || rm -rf "$folder"
 	done
 	for folder in "$CACHE"/uapi-[0-9]*; do
