@@ -11,7 +11,7 @@ link_build() {
 	mkdir -p "$BUILD"
 	echo "$TREE" >"$BUILD/tree"
 	for folder in "${BUILD%/*}"/*; do
-		[ -d "$(cat "$folder/tree")" ] || rm -rf "$folder"
+		[ ! -f "$folder/tree" ] || [ -d "$(cat "$folder/tree")" ] || rm -rf "$folder"
 	done
 	if [ -L "$TREE/build" ] || [ ! -e "$TREE/build" ]; then
 		ln -sfn "$BUILD" "$TREE/build"
@@ -21,12 +21,13 @@ link_build() {
 make_build() {
 	local options
 	link_build
+	mkdir -p "$BUILD"
 	options=(
 		"-Ddriver_sdk=$(sdk_folder)/include"
 		"-Duapi_headers=$(uapi_folder)/usr/include"
 	)
-	lock_cache
-	cd "$TREE"
+	lock_cache "$BUILD/lock" # nobody waits for the build of another tree
+	cd "$TREE" || return
 	if [ -f "$BUILD/build.ninja" ] && [ "$(cat "$BUILD/configured" 2>/dev/null)" = "${options[*]}" ]; then
 		:
 	elif [ -d "$BUILD/meson-info" ]; then

@@ -80,10 +80,10 @@ step_result() {
 	if [ -s "$DETAIL" ]; then cat "$DETAIL"; else echo done; fi
 }
 
-# Holds the cache against other runs for the rest of this step. The kernel drops the lock
-# with the last process of the step, so it cannot become stale.
+# Holds the cache, or a file of one's own choice, against other runs for the rest of this step. The
+# kernel drops the lock with the last process of the step, so it cannot become stale.
 lock_cache() {
-	exec 9>"$CACHE/lock"
+	exec 9>"${1:-$CACHE/lock}"
 	if ! flock -n 9; then
 		echo "waiting for another run" >"$DETAIL"
 		flock 9
