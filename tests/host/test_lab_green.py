@@ -1,7 +1,10 @@
 #!/usr/bin/python3 -sS
 # SPDX-License-Identifier: BSD-3-Clause
 """That a red cannot turn green, with true machines: the guest's kernel complains during a test that
-passes, and panics during the next file. Two machines are booted."""
+passes, and panics during the next file. Two machines are booted.
+
+The tests are a second apart: the runner asks the kernel when it reads what a test has printed, and
+one that follows at once could be ahead of it by then."""
 
 import os
 import sys
@@ -16,13 +19,16 @@ FILES = {
     "test_1_complains.sh": """
 echo 1..3
 echo "ok 1 - before"
+sleep 1
 echo "<4>WARNING: on purpose" >/dev/kmsg
 echo "ok 2 - during"
+sleep 1
 echo "ok 3 - after"
 """,
     "test_2_panics.sh": """
 echo 1..2
 echo "ok 1 - before"
+sleep 1
 echo c >/proc/sysrq-trigger
 echo "ok 2 - never"
 """,
