@@ -15,7 +15,7 @@ import os
 USED = ["bus_pci", "bus_vdev", "mempool_ring", "mempool_stack", "net_e1000", "net_virtio",
         "net_vmxnet3"]
 FOLDERS = "/usr/lib/*/dpdk/pmds-*"
-FEW = "/run/lab-plugins"
+PLACE = "/run/lab-plugins"  # EAL takes none from below /tmp
 _MS_BIND = 4096  # linux/mount.h
 _MNT_DETACH = 2
 
@@ -27,28 +27,39 @@ def _checked(result, what):
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
-def _fill(few, folder):
-    """Links to what is used: EAL takes names that end with its ABI's number, and knows by the real
-    path what it has loaded."""
+def _bind(source, target):
+    _checked(_libc.mount(source.encode(), target.encode(), None, _MS_BIND, None),
+             f"mount of {source} on {target}")
+
+
+def links(names, abi):
+    """What stands in the folder, of the names in the package's. EAL loads those that end with .so
+    or the whole version, the dynamic linker those with its first number: programs are linked with
+    some, so these stay, all of them."""
+    kept = [name for name in names if name.endswith(".so." + abi.partition(".")[0])]
+    return sorted(kept + [f"librte_{name}.so.{abi}" for name in USED])
+
+
+def _replace(folder):
     abi = folder.rpartition("-")[2]
-    os.makedirs(few, exist_ok=True)
-    for name in USED:
-        library = f"librte_{name}.so.{abi}"
-        if not os.path.lexists(f"{few}/{library}"):
-            os.symlink(os.path.realpath(f"{folder}/{library}", strict=True), f"{few}/{library}")
+    all_of_them, few = (f"{PLACE}/{which}{folder}" for which in ("all", "few"))
+    if not os.path.isdir(all_of_them):
+        os.makedirs(all_of_them)
+        _bind(folder, all_of_them)
+        os.makedirs(few)
+        for name in links(os.listdir(folder), abi):
+            os.symlink(os.path.realpath(f"{all_of_them}/{name}", strict=True), f"{few}/{name}")
+    _bind(few, folder)
 
 
 @contextlib.contextmanager
 def few_plugins():
-    mounted = []
+    replaced = []
     try:
         for folder in glob.glob(FOLDERS):
-            few = FEW + folder.replace("/", "-")
-            _fill(few, folder)
-            _checked(_libc.mount(few.encode(), folder.encode(), None, _MS_BIND, None),
-                     f"mount on {folder}")
-            mounted.append(folder)
+            _replace(folder)
+            replaced.append(folder)
         yield
     finally:
-        for folder in mounted:
+        for folder in replaced:
             _checked(_libc.umount2(folder.encode(), _MNT_DETACH), f"umount of {folder}")

@@ -13,6 +13,7 @@ from host_tap import Outcome, check, done
 import in_guest
 import kernel_log
 import lab_tests
+import plugins
 
 FAKE_LAB = """#!/usr/bin/python3 -sS
 import json, os, sys
@@ -187,11 +188,20 @@ def check_patterns():
     check("and what is none", [line for line in fine if kernel_log.COMPLAINT.search(line)], [])
 
 
+def check_plugins():
+    names = [f"librte_{name}.so{version}" for name in ("net_e1000", "net_mlx5")
+             for version in ("", ".23", ".23.0")]
+    check("EAL finds what tests use, and the linker what programs are linked with",
+          [name for name in plugins.links(names, "23.0") if "_net_e1000" in name or "mlx5" in name],
+          ["librte_net_e1000.so.23", "librte_net_e1000.so.23.0", "librte_net_mlx5.so.23"])
+
+
 def main():
     check_tries()
     check_kernel()
     check_attribution()
     check_patterns()
+    check_plugins()
     done()
 
 
