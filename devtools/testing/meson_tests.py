@@ -190,8 +190,10 @@ def cases_by_test(path):
     """Of meson's JUnit file the <testcase> elements, by the name of the GoogleTest program."""
     found = {}
     for suite in xml.etree.ElementTree.parse(path).getroot().findall("testsuite"):
-        _, _, test = suite.get("name").partition(".")  # PROJECT.TEST.SUITE of the program
-        found.setdefault(test.split(".")[0], []).extend(suite.findall("testcase"))
+        # PROJECT.TEST.SUITE of the program; where meson knows several suites, its own are in it
+        # too: PROJECT.PROJECT:SUITE+SUITE / TEST.SUITE.
+        _, _, test = suite.get("name").partition(".")
+        found.setdefault(test.split(" / ")[-1].split(".")[0], []).extend(suite.findall("testcase"))
     return found
 
 

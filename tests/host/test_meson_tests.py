@@ -35,6 +35,8 @@ sys.exit(status)
 """
 FAILURE = '<failure message="x.cpp:1"><![CDATA[x.cpp:1\\nExpected 1]]></failure>'
 PROJECT = "project('fake')\n"
+# Then meson names the tests of all suites otherwise.
+SECOND_SUITE = "test('other', find_program('./fine'), suite: ['other', 'slow'])\n"
 TEST = "test('{0}', find_program('./{0}'), suite: 'unit', protocol: '{1}')\n"
 
 
@@ -51,7 +53,7 @@ def plain(status):
 
 
 class Project:
-    def __init__(self, folder, **tests):
+    def __init__(self, folder, more, **tests):
         self.build = os.path.join(folder, "build")
         text = PROJECT
         for name, (protocol, script) in tests.items():
@@ -60,6 +62,7 @@ class Project:
                 file.write(script)
             os.chmod(path, 0o755)
             text += TEST.format(name, protocol)
+        text += more
         with open(os.path.join(folder, "meson.build"), "w", encoding="ascii") as file:
             file.write(text)
         subprocess.run(["meson", "setup", self.build, folder], check=True,
@@ -72,7 +75,7 @@ class Project:
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        project = Project(folder, **{
+        project = Project(folder, SECOND_SUITE, **{
             "good": gtest({"one": "", "two": '<skipped message="not here"/>'}),
             "bad": gtest({"three": "", "four": FAILURE}, status=1),
             "late": gtest({"five": ""}, status=1),
