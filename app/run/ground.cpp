@@ -44,12 +44,10 @@ std::string find_library() {
 
 std::string check_program(const Options &options, Ground *ground) {
     const std::string &command = options.command.front();
-    ground->program = find_program(command);
-    if (ground->program.empty())
-        return "there is no program '" + command + "' that can be run";
-    const Kind kind = kind_of(ground->program);
-    ground->is_wrapper = kind == Kind::other;
-    return explain(kind, ground->program);
+    const Program program = examine(ground->user, command);
+    ground->program = program.path;
+    ground->is_wrapper = program.kind == Kind::other;
+    return explain(program, command);
 }
 
 std::string check_library(Ground *ground) {
@@ -61,10 +59,9 @@ std::string check_library(Ground *ground) {
     if (ground->library.find_first_of(" :") != std::string::npos)
         return ground->library + " has a blank or a colon in its path, which LD_PRELOAD cannot "
                                  "name: install it elsewhere";
-    for (const auto &path : {ground->library, ground->program})
-        if (!can_access(ground->user, path, R_OK))
-            return "user " + ground->user.name + " cannot read " + path +
-                   ": install it where every user can";
+    if (!can_access(ground->user, ground->library, R_OK))
+        return "user " + ground->user.name + " cannot read " + ground->library +
+               ": install it where every user can";
     return {};
 }
 

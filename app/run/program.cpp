@@ -3,123 +3,161 @@
 
 #include "program.hpp"
 
-#include <cerrno>
+#include <cstdint>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <string_view>
+#include <vector>
 
-#include <elf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include "child.hpp"
+#include "libraries.hpp"
 
 namespace run {
 namespace {
 
+constexpr int patience = 20; // seconds, for a file on a file system that hangs
+constexpr std::size_t max_candidates = 1024;
+constexpr off_t max_size = off_t{1} << 30; // of a file
+
+struct Report {
+    std::uint32_t kind;
+    std::uint32_t candidate;
+};
+
+// The files that execvp() would try.
+std::vector<std::string> candidates_for(const std::string &command) {
+    if (command.find('/') != std::string::npos)
+        return {command};
+    const char *path = std::getenv("PATH");
+    std::string_view rest = path == nullptr ? "/usr/bin:/bin" : path;
+    std::vector<std::string> candidates;
+    while (candidates.size() < max_candidates) {
+        const auto colon = rest.find(':');
+        const std::string folder(rest.substr(0, colon));
+        candidates.push_back((folder.empty() ? "." : folder) + "/" + command);
+        if (colon == std::string_view::npos)
+            break;
+        rest.remove_prefix(colon + 1);
+    }
+    return candidates;
+}
+
 bool is_executable(const std::string &path) {
     struct stat st {};
-    return stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
+    return stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && access(path.c_str(), X_OK) == 0;
 }
 
-// The dynamic linker that an ELF file asks for; empty for a static one. Reads past the end of a
-// damaged file as nothing.
-std::string interpreter(const std::string &image) {
-    Elf64_Ehdr header{};
-    if (image.size() < sizeof(header))
-        return {};
-    std::memcpy(&header, image.data(), sizeof(header));
-    for (unsigned int i = 0; i < header.e_phnum; ++i) {
-        Elf64_Phdr segment{};
-        const std::uint64_t at = header.e_phoff + std::uint64_t{i} * header.e_phentsize;
-        if (at > image.size() || image.size() - at < sizeof(segment))
-            return {};
-        std::memcpy(&segment, image.data() + at, sizeof(segment));
-        if (segment.p_type != PT_INTERP)
-            continue;
-        if (segment.p_offset > image.size() || segment.p_filesz > image.size() - segment.p_offset)
-            return {};
-        std::string interpreter(image.data() + segment.p_offset, segment.p_filesz);
-        interpreter.resize(std::strlen(interpreter.c_str())); // it ends with a zero
-        return interpreter;
+// A regular file's bytes as they are on the disk. Neither a FIFO nor a terminal can stop the open.
+class File {
+public:
+    explicit File(const std::string &path)
+        : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+        if (fd_ < 0 || fstat(fd_, &stat_) < 0 || !S_ISREG(stat_.st_mode) || stat_.st_size <= 0 ||
+            stat_.st_size > max_size)
+            return;
+        void *at = mmap(nullptr, size(), PROT_READ, MAP_PRIVATE, fd_, 0);
+        if (at != MAP_FAILED) // NOLINT(*-cstyle-cast)
+            bytes_ = {static_cast<const std::uint8_t *>(at), size()};
     }
-    return {};
+    File(const File &) = delete;
+    File &operator=(const File &) = delete;
+    ~File() {
+        if (!bytes_.empty())
+            (void)munmap(const_cast<std::uint8_t *>(bytes_.data()), bytes_.size());
+        if (fd_ >= 0)
+            (void)close(fd_);
+    }
+
+    [[nodiscard]] Bytes bytes() const { return bytes_; }
+    [[nodiscard]] bool is_set_id() const { return (stat_.st_mode & (S_ISUID | S_ISGID)) != 0; }
+    [[nodiscard]] bool has_capabilities() const {
+        return fgetxattr(fd_, "security.capability", nullptr, 0) > 0;
+    }
+
+private:
+    [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(stat_.st_size); }
+
+    int fd_;
+    struct stat stat_ {};
+    Bytes bytes_;
+};
+
+Kind kind_of(const std::string &path) {
+    const File program(path);
+    if (program.is_set_id())
+        return Kind::set_id;
+    if (program.bytes().empty())
+        return Kind::unreadable;
+    if (program.has_capabilities())
+        return Kind::file_capabilities;
+    const ElfFile elf = read_elf(program.bytes());
+    if (!elf.is_elf)
+        return Kind::other;
+    if (!elf.has_interpreter)
+        return Kind::static_elf;
+    const char *library_path = std::getenv("LD_LIBRARY_PATH");
+    const LibrarySearch search{
+        .read =
+            [](const std::string &name, const auto &look) {
+                const File file(name);
+                if (!file.bytes().empty())
+                    look(file.bytes());
+                return !file.bytes().empty();
+            },
+        .library_path = library_path == nullptr ? "" : library_path,
+    };
+    if (search.loads(path, "librte_eal.so"))
+        return Kind::uses_shared_dpdk;
+    return has_pmd_info(program.bytes()) ? Kind::static_dpdk : Kind::other;
 }
 
-// The libraries that the dynamic linker would load, without running the program: ld.so(8),
-// --list.
-std::string loaded_libraries(const std::string &linker, const std::string &path) {
-    int ends[2];
-    if (pipe(ends) < 0)
-        return {};
-    const pid_t child = fork();
-    if (child == 0) {
-        (void)dup2(ends[1], STDOUT_FILENO);
-        (void)close(ends[0]);
-        (void)execl(linker.c_str(), linker.c_str(), "--list", path.c_str(), nullptr);
-        _exit(127);
-    }
-    (void)close(ends[1]);
-    std::string text;
-    char buffer[4096];
-    ssize_t got = 0;
-    while ((got = read(ends[0], buffer, sizeof(buffer))) > 0)
-        text.append(buffer, static_cast<std::size_t>(got));
-    (void)close(ends[0]);
-    if (child > 0)
-        (void)waitpid(child, nullptr, 0);
-    return text;
+// A file that does not end, or is written to meanwhile, ends the child and nothing else.
+void limit_resources() {
+    const auto limit = [](auto resource, rlim_t value) {
+        const rlimit both{value, value};
+        (void)setrlimit(resource, &both);
+    };
+    limit(RLIMIT_CPU, 10);
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_FSIZE, 0);
+    limit(RLIMIT_NOFILE, 64);
+#ifndef __SANITIZE_ADDRESS__ // whose shadow is of terabytes
+    limit(RLIMIT_AS, rlim_t{1} << 31);
+#endif
 }
 
 } // namespace
 
-std::string find_program(const std::string &command) {
-    if (command.find('/') != std::string::npos)
-        return is_executable(command) ? command : std::string{};
-    const char *path = std::getenv("PATH");
-    std::string_view rest = path == nullptr ? "/usr/bin:/bin" : path;
-    while (true) {
-        const auto colon = rest.find(':');
-        const std::string folder(rest.substr(0, colon));
-        std::string candidate = (folder.empty() ? "." : folder) + "/" + command;
-        if (is_executable(candidate))
-            return candidate;
-        if (colon == std::string_view::npos)
-            return {};
-        rest.remove_prefix(colon + 1);
-    }
+Program examine(const User &user, const std::string &command) {
+    const std::vector<std::string> candidates = candidates_for(command);
+    Report report{};
+    const bool answered = ask_as(user, patience, &report, [&](Report *found) {
+        limit_resources();
+        found->kind = static_cast<std::uint32_t>(Kind::missing);
+        for (std::uint32_t i = 0; i < candidates.size(); ++i)
+            if (is_executable(candidates[i])) {
+                *found = {static_cast<std::uint32_t>(kind_of(candidates[i])), i};
+                break;
+            }
+    });
+    if (!answered || report.kind > static_cast<std::uint32_t>(Kind::unknown) ||
+        report.candidate >= candidates.size())
+        return {candidates.front(), Kind::unknown};
+    return {candidates[report.candidate], static_cast<Kind>(report.kind)};
 }
 
-Kind kind_of(const std::string &path) {
-    struct stat st {};
-    if (stat(path.c_str(), &st) < 0)
-        return Kind::unreadable;
-    if ((st.st_mode & (S_ISUID | S_ISGID)) != 0)
-        return Kind::set_id;
-    if (getxattr(path.c_str(), "security.capability", nullptr, 0) > 0)
-        return Kind::file_capabilities;
-    std::ifstream file(path, std::ios::binary);
-    const std::string image((std::istreambuf_iterator<char>(file)), {});
-    if (!file && image.empty())
-        return Kind::unreadable;
-    if (!image.starts_with(ELFMAG) || image.size() < EI_NIDENT || image[EI_CLASS] != ELFCLASS64)
-        return Kind::other;
-    const std::string linker = interpreter(image);
-    if (linker.empty())
-        return Kind::static_elf;
-    if (loaded_libraries(linker, path).find("librte_eal.so") != std::string::npos)
-        return Kind::uses_shared_dpdk;
-    // Every DPDK driver carries this text for dpdk-pmdinfo.py (v22.11, buildtools/pmdinfogen.py).
-    return image.find("PMD_INFO_STRING= {") != std::string::npos ? Kind::static_dpdk : Kind::other;
-}
-
-std::string explain(Kind kind, const std::string &path) {
+std::string explain(const Program &program, const std::string &command) {
+    const std::string &path = program.path;
     const std::string rebuild =
         ": build it against shared DPDK ('meson setup -Ddefault_library=shared', or 'pkg-config "
         "--libs libdpdk' without --static)";
-    switch (kind) {
+    switch (program.kind) {
     case Kind::static_dpdk:
         return path + " has DPDK linked into it, which LD_PRELOAD cannot reach" + rebuild;
     case Kind::static_elf:
@@ -133,7 +171,13 @@ std::string explain(Kind kind, const std::string &path) {
                "take them away ('setcap -r " +
                path + "'), the two capabilities come from here";
     case Kind::unreadable:
-        return path + " cannot be read";
+        return path +
+               " cannot be read by the user it is to run as, is empty, or of more than 1 GiB";
+    case Kind::missing:
+        return "there is no program '" + command + "' that can be run";
+    case Kind::unknown:
+        return path + " cannot be examined: it is damaged, changes meanwhile, or is on a file "
+                      "system that does not answer";
     default:
         return {};
     }

@@ -4,13 +4,16 @@
 
 // What kind of program a command is: LD_PRELOAD reaches a dynamically linked one without special
 // rights only, and helps one only whose DPDK is a shared library.
+//
+// The file is the user's, and may be made to mislead or to hang: a child process looks at it that
+// has become him, without any capability and with limits on its time and memory, and reports two
+// numbers. It reads; nothing of the file is run.
 
 #include <string>
 
-namespace run {
+#include "user.hpp"
 
-// The file that execvp() would start; empty if there is none.
-std::string find_program(const std::string &command);
+namespace run {
 
 enum class Kind {
     uses_shared_dpdk,
@@ -20,11 +23,19 @@ enum class Kind {
     set_id,
     file_capabilities,
     unreadable,
+    missing, // there is no such program
+    unknown, // the child has not answered, or not in time
 };
 
-Kind kind_of(const std::string &path);
+struct Program {
+    std::string path; // the file that execvp() would start
+    Kind kind = Kind::unknown;
+};
+
+// As the user sees it.
+Program examine(const User &user, const std::string &command);
 
 // Why the command cannot be run this way, as a sentence without its full stop; empty if it can.
-std::string explain(Kind kind, const std::string &path);
+std::string explain(const Program &program, const std::string &command);
 
 } // namespace run

@@ -5,11 +5,10 @@
 
 #include <charconv>
 
-#include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "child.hpp"
 
 namespace run {
 
@@ -34,16 +33,10 @@ std::optional<User> find_user(const std::string &name) {
 }
 
 bool can_access(const User &user, const std::string &path, int mode) {
-    const pid_t child = fork();
-    if (child == 0) {
-        if (user.uid != getuid() &&
-            (setgroups(0, nullptr) < 0 || setgid(user.gid) < 0 || setuid(user.uid) < 0))
-            _exit(2);
-        _exit(access(path.c_str(), mode) == 0 ? 0 : 1);
-    }
-    int status = 0;
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
+    bool can = false;
+    return ask_as(user, 20, &can,
+                  [&](bool *result) { *result = access(path.c_str(), mode) == 0; }) &&
+           can;
 }
 
 } // namespace run
