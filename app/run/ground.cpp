@@ -10,7 +10,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include <fcntl.h>
 #include <sys/capability.h>
@@ -18,6 +17,7 @@
 
 #include "core/sys/fd.hpp"
 #include "core/vfio/pci_scan.hpp"
+#include "mounts.hpp"
 #include "program.hpp"
 
 namespace run {
@@ -172,18 +172,10 @@ std::string check_hugepages(Ground *ground) {
                " hugepages are in use: raise nr_hugepages in "
                "/sys/kernel/mm/hugepages/hugepages-2048kB, or remove files of ended programs from "
                "the hugetlbfs mount";
-    std::ifstream mounts("/proc/self/mounts");
-    for (std::string line; std::getline(mounts, line);) {
-        std::istringstream words(line);
-        std::string device;
-        std::string folder;
-        std::string type;
-        words >> device >> folder >> type;
-        if (type == "hugetlbfs")
-            ground->hugetlbfs.push_back(folder);
-    }
+    ground->hugetlbfs = hugetlbfs_mounts();
     if (ground->hugetlbfs.empty())
-        return "no hugetlbfs is mounted: 'mount -t hugetlbfs hugetlbfs /dev/hugepages'";
+        return "no hugetlbfs is mounted that can be written to: 'mount -t hugetlbfs hugetlbfs "
+               "/dev/hugepages'";
     return {};
 }
 

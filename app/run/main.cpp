@@ -58,9 +58,11 @@ int run_command(const Options &options) {
     Grants grants;
     std::string runtime;
     if (!ground.user.is_caller) {
-        for (const std::string &path : paths_of(ground))
-            if (auto problem = grants.take(ground.user, path); !problem.empty())
-                return refuse(problem);
+        for (const auto &[kind, paths] : {std::pair{Grants::Kind::node, ground.nodes},
+                                          std::pair{Grants::Kind::hugetlbfs, ground.hugetlbfs}})
+            for (const std::string &path : paths)
+                if (auto problem = grants.take(ground.user, path, kind); !problem.empty())
+                    return refuse(problem);
         if (auto problem = grants.make_runtime_folder(ground.user, &runtime); !problem.empty())
             return refuse(problem);
     }

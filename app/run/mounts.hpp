@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+// The hugetlbfs mounts that are to be seen here.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace run {
+
+// A word of /proc/self/mounts: blanks, tabs, newlines and backslashes are "\040" and so on there
+// (Linux 7.3, fs/proc_namespace.c, mangle()).
+std::string unescape(std::string_view word);
+
+// Mount points where a hugetlbfs is what is seen, and can be written to.
+std::vector<std::string> hugetlbfs_mounts(const std::string &table = "/proc/self/mounts");
+
+} // namespace run
