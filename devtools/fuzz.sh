@@ -25,6 +25,7 @@ targets() {
 # sources TARGET: what it is linked with.
 sources() {
 	case $1 in
+	broker) echo bus/core/broker/{server,message}.cpp bus/core/sys/{ioctls,linux_kernel}.cpp bus/core/vfio/pci_scan.cpp ;;
 	elf) echo app/run/elf_file.cpp ;;
 	esac
 }
@@ -32,6 +33,11 @@ sources() {
 # seeds TARGET FOLDER: real inputs, small, so that they are mutated fast.
 seeds() {
 	case $1 in
+	broker) # version 1: open_iommu, open_device, and get_pa of one address with an iommufd
+		{ printf '\0IOMM\1\0\2\0' && head -c 72 /dev/zero; } >"$2/iommu"
+		{ printf '\0IOMM\1\0\3\0\0\0\0\0\0\0\0\0noiommu-vfio0' && head -c 51 /dev/zero; } >"$2/device"
+		{ printf '\1IOMM\1\0\4\0\7\0\0\0\1\0\0\0' && head -c 80 /dev/zero; } >"$2/get_pa"
+		;;
 	elf)
 		echo 'int x;' | cc -x c - -shared -nostdlib -Wl,--no-as-needed -lm -Wl,-rpath,/opt/lib \
 			-Wl,-z,max-page-size=512,-z,noseparate-code,-s -o "$2/library"

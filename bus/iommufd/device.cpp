@@ -12,6 +12,7 @@
 #include <rte_kvargs.h>
 #include <rte_memory.h>
 
+#include "core/broker/client.hpp"
 #include "iommufd/bus.hpp"
 #include "iommufd/bus_devargs.hpp"
 #include "iommufd/log.hpp"
@@ -128,7 +129,7 @@ void close_device(Device *dev) {
 
 } // namespace
 
-Device::Device(const PciFunction &f) : rte_iommufd_device{}, function(f), vfio(linux_kernel()) {
+Device::Device(const PciFunction &f) : rte_iommufd_device{}, function(f), vfio(broker::process_kernel()) {
     (void)rte_pci_addr_parse(f.bdf.c_str(), &addr);
     id = {
         .class_id = f.class_id,

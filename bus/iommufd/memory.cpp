@@ -12,6 +12,7 @@
 #include <rte_memory.h>
 #include <rte_mempool.h>
 
+#include "core/broker/client.hpp"
 #include "iommufd/log.hpp"
 #include "iommufd/rte_bus_iommufd.h"
 
@@ -130,7 +131,7 @@ public:
 } // namespace
 
 Memory &memory() {
-    static auto *the_memory = new Memory(linux_kernel(), *new DmaTable(root));
+    static auto *the_memory = new Memory(broker::process_kernel(), *new DmaTable(root));
     return *the_memory;
 }
 

@@ -23,6 +23,7 @@
 
 #include <unistd.h>
 
+#include "core/broker/client.hpp"
 #include "core/sys/uapi.hpp"
 #include "preload/allow.hpp"
 #include "preload/devices.hpp"
@@ -37,9 +38,9 @@ namespace {
 
 struct Process {
     explicit Process(const EalApi &api)
-        : eal(api), memory(linux_kernel(), api),
-          devices(linux_kernel(), api, memory, std::getenv(given_variable)), pages(linux_kernel()) {
-    }
+        : eal(api), memory(broker::process_kernel(), api),
+          devices(broker::process_kernel(), api, memory, std::getenv(given_variable)),
+          pages(broker::process_kernel()) {}
 
     const EalApi &eal;
     std::mutex mutex; // of devices, and of the secondary's part
@@ -204,7 +205,7 @@ int give_back(Process &p, const std::string &bdf, int fd) {
     const int ret = guarded(-1, [&] {
         const std::lock_guard lock(p.mutex);
         if (p.borrowed.erase(bdf) != 0) {
-            (void)linux_kernel().close(fd); // the primary goes on with the device
+            (void)broker::process_kernel().close(fd); // the primary goes on with the device
             return 0;
         }
         auto ok = p.devices.release(bdf);
@@ -272,7 +273,7 @@ extern "C" {
         if (const int ret = set_up(*p, *function, &fd); ret != 0)
             return ret;
         // Of the caller's size, which is in argsz.
-        if (linux_kernel().ioctl(fd, uapi::device_get_info_request, device_info) < 0) {
+        if (broker::process_kernel().ioctl(fd, uapi::device_get_info_request, device_info) < 0) {
             log(RTE_LOG_ERR, "%s: VFIO_DEVICE_GET_INFO has failed", bdf->c_str());
             (void)give_back(*p, *bdf, fd);
             return -1;

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <string>
 
+#include "core/sys/broker_remedy.hpp"
+
 namespace iommufd::preload {
 namespace {
 
@@ -50,7 +52,7 @@ Result<PagePins::Pin> PagePins::make(std::uint64_t page) {
     if (ret < 0) {
         unmake(pin);
         return failure(ret, page_at("IOMMU_IOAS_NOIOMMU_GET_PA", page),
-                       ret == -EPERM ? "CAP_SYS_RAWIO is needed" : "");
+                       ret == -EPERM ? "CAP_SYS_RAWIO is needed" : broker_remedy(ret));
     }
     return pin;
 }

@@ -12,6 +12,7 @@
 
 #include "core/ioas/range_text.hpp"
 #include "core/ioas/stopwatch.hpp"
+#include "core/sys/broker_remedy.hpp"
 
 namespace iommufd {
 namespace {
@@ -26,7 +27,7 @@ std::string open_remedy(int ret) {
     case EACCES:
         return "make /dev/iommu readable and writeable for this user";
     default:
-        return {};
+        return broker_remedy(ret);
     }
 }
 

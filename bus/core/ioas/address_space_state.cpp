@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "core/ioas/range_text.hpp"
+#include "core/sys/broker_remedy.hpp"
 
 namespace iommufd {
 
@@ -121,6 +122,7 @@ Error AddressSpace::get_pa_error(int ret, Va va) const {
         remedy = "no no-IOMMU device is attached to the address space";
         break;
     default:
+        remedy = broker_remedy(ret);
         break;
     }
     return {-ret, range_text("IOMMU_IOAS_NOIOMMU_GET_PA", va, 1), remedy};

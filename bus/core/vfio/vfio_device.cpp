@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 
+#include "core/sys/broker_remedy.hpp"
 #include "core/sys/uapi.hpp"
 
 namespace iommufd {
@@ -28,7 +29,7 @@ std::string open_remedy(int ret) {
     case ENODEV:
         return "the device is going away";
     default:
-        return {};
+        return broker_remedy(ret);
     }
 }
 

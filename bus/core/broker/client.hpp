@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+// The side without capabilities: a Kernel that asks the broker for what needs CAP_SYS_RAWIO, and
+// hands everything else on. What was opened and mapped stays valid if the broker ends; what is
+// asked afterwards fails, with an errno that broker_remedy() explains.
+
+#include <mutex>
+#include <span>
+#include <string>
+
+#include <sys/types.h>
+
+#include "core/broker/protocol.hpp"
+#include "core/sys/fd.hpp"
+#include "core/sys/kernel.hpp"
+
+namespace iommufd::broker {
+
+class BrokeredKernel final : public Kernel {
+public:
+    // socket: the inherited one, which stays the caller's. Both outlive this.
+    BrokeredKernel(Kernel &kernel, int socket) : kernel_(kernel), socket_(socket) {}
+
+    int open(const char *path, int flags) override;
+    int close(int fd) override { return kernel_.close(fd); }
+    int ioctl(int fd, unsigned long request, void *arg) override;
+    int mmap(std::size_t length, int fd, off_t offset, void **addr) override {
+        return kernel_.mmap(length, fd, offset, addr);
+    }
+    int munmap(void *addr, std::size_t length) override { return kernel_.munmap(addr, length); }
+    ssize_t pread(int fd, void *buf, std::size_t length, off_t offset) override {
+        return kernel_.pread(fd, buf, length, offset);
+    }
+    ssize_t pwrite(int fd, const void *buf, std::size_t length, off_t offset) override {
+        return kernel_.pwrite(fd, buf, length, offset);
+    }
+    int memlock_limit(std::uint64_t *bytes) override { return kernel_.memlock_limit(bytes); }
+
+    // A batch: answers[i] is that of queries[i]. A negative errno if none was answered.
+    int get_pa(int iommufd, std::uint32_t ioas, std::span<const Query> queries,
+               std::span<Answer> answers);
+
+private:
+    int ask(const Request &request, std::span<const Query> queries, int lend, Reply *reply,
+            std::span<Answer> answers, int *fd);
+    int exchange(std::span<const std::uint8_t> message, int lend, Reply *reply,
+                 std::span<Answer> answers, int *fd);
+    int connect();
+
+    Kernel &kernel_;
+    const int socket_;
+    std::mutex mutex_; // of what follows
+    Fd channel_;       // of process owner_: after a fork the child makes its own
+    pid_t owner_ = -1;
+};
+
+// The broker's if this process was started with one, else linux_kernel(). Never destroyed.
+Kernel &process_kernel();
+
+} // namespace iommufd::broker

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// Broker and client over real sockets: what is answered, what is refused, and how either side's
+// end shows. Nodes are memfds here.
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "core/broker/client.hpp"
+#include "core/broker/message.hpp"
+#include "core/broker/server.hpp"
+#include "core/sys/broker_remedy.hpp"
+#include "core/sys/uapi.hpp"
+
+using namespace iommufd;
+using namespace iommufd::broker;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t hole = 0xdead000;
+
+// Opens memfds, and finds every IOVA but one in IOAS 7, 1 TiB up.
+class Nodes final : public Kernel {
+public:
+    int open(const char *path, int /*flags*/) override {
+        last = path;
+        return fails != 0 ? -fails : memfd_create("node", MFD_CLOEXEC);
+    }
+    int close(int fd) override { return linux_kernel().close(fd); }
+    int ioctl(int /*fd*/, unsigned long request, void *arg) override {
+        ++ioctls;
+        if (request != uapi::ioas_noiommu_get_pa_request)
+            return -ENOTTY;
+        auto *call = static_cast<uapi::ioas_noiommu_get_pa *>(arg);
+        if (call->ioas_id != 7 || call->iova == hole)
+            return -ENOENT;
+        call->out_phys = call->iova + (1ULL << 40);
+        call->length = std::min<std::uint64_t>(call->length, 4096);
+        return 0;
+    }
+    int mmap(std::size_t, int, off_t, void **) override { return -ENOSYS; }
+    int munmap(void *, std::size_t) override { return -ENOSYS; }
+    ssize_t pread(int, void *, std::size_t, off_t) override { return -ENOSYS; }
+    ssize_t pwrite(int, const void *, std::size_t, off_t) override { return -ENOSYS; }
+    int memlock_limit(std::uint64_t *) override { return -ENOSYS; }
+
+    std::string last;
+    int fails = 0;
+    std::atomic<int> ioctls{0};
+};
+
+bool is_memfd(int fd) {
+    return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+class BrokerTest : public testing::Test {
+protected:
+    BrokerTest() {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+            throw std::runtime_error("socketpair");
+        near = Fd(linux_kernel(), ends[0]);
+        far = Fd(linux_kernel(), ends[1]);
+        std::string name = (fs::temp_directory_path() / "broker-XXXXXX").string();
+        policy.sysfs = mkdtemp(name.data());
+        add("0000:01:00.0", "noiommu-vfio0");
+        add("0000:02:00.0", "noiommu-vfio1");
+        policy.devices = {"0000:01:00.0"};
+        policy.is_iommufd = is_memfd;
+    }
+    ~BrokerTest() override {
+        stop();
+        fs::remove_all(policy.sysfs);
+    }
+
+    void add(const std::string &bdf, const std::string &cdev) const {
+        const fs::path folder = policy.sysfs / "bus/pci/devices" / bdf;
+        fs::remove_all(folder);
+        fs::create_directories(folder / "vfio-dev" / cdev);
+        for (const char *file : {"vendor", "device", "subsystem_vendor", "subsystem_device"})
+            std::ofstream(folder / file) << "0x8086\n";
+        std::ofstream(folder / "class") << "0x020000\n";
+    }
+    void start() {
+        server = std::thread([this] {
+            serve(nodes, policy, far.get());
+            far.reset();
+        });
+    }
+    void stop() {
+        near.reset();
+        if (server.joinable())
+            server.join();
+    }
+    static long descriptors() {
+        return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+    }
+    // The broker, a thread here, closes what came a moment after it has answered.
+    static bool settles_at(long expected) {
+        for (int i = 0; i < 1000 && descriptors() > expected; ++i)
+            usleep(1000);
+        return descriptors() == expected;
+    }
+    std::vector<std::uint8_t> message(Type type, std::uint32_t count = 0) const {
+        Request request{};
+        request.magic = magic;
+        request.version = version;
+        request.type = static_cast<std::uint16_t>(type);
+        request.ioas = 7;
+        request.count = count;
+        std::vector<std::uint8_t> bytes(sizeof(request) + count * sizeof(Query));
+        std::memcpy(bytes.data(), &request, sizeof(request));
+        return bytes;
+    }
+    // A channel made by hand.
+    Fd channel() {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+            throw std::runtime_error("socketpair");
+        Fd mine(linux_kernel(), ends[0]);
+        const Fd theirs(linux_kernel(), ends[1]);
+        const auto request = message(Type::connect);
+        (void)send_message(near.get(), request.data(), request.size(), theirs.get(), 0);
+        return mine;
+    }
+    // What comes back for a message; nothing if the channel is closed.
+    ssize_t exchange(const Fd &channel, const std::vector<std::uint8_t> &bytes, int lend = -1) {
+        (void)send_message(channel.get(), bytes.data(), bytes.size(), lend, 0);
+        std::vector<std::uint8_t> buffer(max_reply);
+        int fd = -1;
+        const ssize_t got = receive_message(channel.get(), buffer.data(), buffer.size(), &fd, 0);
+        const Fd owned(linux_kernel(), fd);
+        if (got >= static_cast<ssize_t>(sizeof(reply)))
+            std::memcpy(&reply, buffer.data(), sizeof(reply));
+        return got;
+    }
+
+    Nodes nodes;
+    Policy policy;
+    Fd near;
+    Fd far;
+    std::thread server;
+    Reply reply{};
+};
+
+TEST_F(BrokerTest, OpensTheNodesOfItsDevicesAlone) {
+    start();
+    BrokeredKernel kernel(nodes, near.get());
+    const Fd iommu(linux_kernel(), kernel.open("/dev/iommu", O_RDWR));
+    ASSERT_TRUE(iommu);
+    EXPECT_EQ(nodes.last, "/dev/iommu");
+    EXPECT_NE(fcntl(iommu.get(), F_GETFD) & FD_CLOEXEC, 0);
+    const Fd cdev(linux_kernel(), kernel.open("/dev/vfio/devices/noiommu-vfio0", O_RDWR));
+    ASSERT_TRUE(cdev);
+    EXPECT_EQ(nodes.last, "/dev/vfio/devices/noiommu-vfio0");
+    nodes.last.clear();
+    for (const char *other : {"noiommu-vfio1", "noiommu-vfio2", "../../sda", "", "noiommu-vfio0/"})
+        EXPECT_EQ(kernel.open((std::string("/dev/vfio/devices/") + other).c_str(), O_RDWR), -ENXIO);
+    const std::string longer(max_name, 'x');
+    EXPECT_EQ(kernel.open(("/dev/vfio/devices/" + longer).c_str(), O_RDWR), -ENAMETOOLONG);
+    EXPECT_EQ(nodes.last, "");
+    // Unplugged and back under another number.
+    add("0000:01:00.0", "noiommu-vfio5");
+    EXPECT_EQ(kernel.open("/dev/vfio/devices/noiommu-vfio0", O_RDWR), -ENXIO);
+    const Fd again(linux_kernel(), kernel.open("/dev/vfio/devices/noiommu-vfio5", O_RDWR));
+    EXPECT_TRUE(again);
+    nodes.fails = EPERM;
+    EXPECT_EQ(kernel.open("/dev/iommu", O_RDWR), -EPERM);
+}
+
+TEST_F(BrokerTest, AnswersAddressesOneByOneAndInBatches) {
+    start();
+    BrokeredKernel kernel(nodes, near.get());
+    const Fd iommu(linux_kernel(), kernel.open("/dev/iommu", O_RDWR));
+    std::uint64_t length = 1 << 20;
+    std::uint64_t pa = 0;
+    ASSERT_EQ(ioas_noiommu_get_pa(kernel, iommu.get(), 7, 0x5000, &length, &pa), 0);
+    EXPECT_EQ(pa, 0x10000005000U);
+    EXPECT_EQ(length, 4096U);
+    EXPECT_EQ(ioas_noiommu_get_pa(kernel, iommu.get(), 8, 0x5000, &length, &pa), -ENOENT);
+
+    std::vector<Query> queries;
+    for (std::uint64_t i = 0; i < max_queries; ++i)
+        queries.push_back({i == 3 ? hole : i << 12, 1});
+    std::vector<Answer> answers(queries.size());
+    ASSERT_EQ(kernel.get_pa(iommu.get(), 7, queries, answers), 0);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        EXPECT_EQ(answers[i].error, i == 3 ? -ENOENT : 0);
+        EXPECT_EQ(answers[i].pa, i == 3 ? 0 : (1ULL << 40) + (i << 12));
+    }
+    queries.push_back({0, 1});
+    answers.emplace_back();
+    EXPECT_EQ(kernel.get_pa(iommu.get(), 7, queries, answers), -EINVAL);
+    EXPECT_EQ(kernel.get_pa(iommu.get(), 7, {}, {}), -EINVAL);
+}
+
+TEST_F(BrokerTest, CallsNoIoctlOnWhatIsNoIommufd) {
+    start();
+    BrokeredKernel kernel(nodes, near.get());
+    std::uint64_t length = 1;
+    std::uint64_t pa = 0;
+    const Fd null(linux_kernel(), ::open("/dev/null", O_RDWR | O_CLOEXEC));
+    EXPECT_EQ(ioas_noiommu_get_pa(kernel, null.get(), 7, 0x5000, &length, &pa), -EBADF);
+    const Fd mine = channel();
+    EXPECT_EQ(exchange(mine, message(Type::get_pa, 1)), static_cast<ssize_t>(sizeof(Reply)));
+    EXPECT_EQ(reply.error, -EBADF) << "no descriptor came with it";
+    EXPECT_EQ(nodes.ioctls, 0);
+    // Every other call goes to the process's own kernel.
+    EXPECT_EQ(device_reset(kernel, null.get()), -ENOTTY);
+    EXPECT_EQ(nodes.ioctls, 1);
+}
+
+TEST_F(BrokerTest, ClosesTheChannelOfNonsense) {
+    start();
+    const Fd node(linux_kernel(), memfd_create("node", MFD_CLOEXEC));
+    auto longer = message(Type::open_iommu);
+    longer.push_back(0);
+    auto shorter = message(Type::open_iommu);
+    shorter.pop_back();
+    auto stranger = message(Type::open_iommu);
+    stranger[0] ^= 1;
+    auto name = message(Type::open_device);
+    std::memset(name.data() + offsetof(Request, device), 'x', max_name);
+    auto miscounted = message(Type::get_pa, 2);
+    miscounted.resize(miscounted.size() - sizeof(Query));
+    auto huge = message(Type::get_pa, 1);
+    const std::uint32_t count = 0x10000001; // times 16 is 16 in 32 bits
+    std::memcpy(huge.data() + offsetof(Request, count), &count, sizeof(count));
+    for (const auto &bytes :
+         {longer, shorter, stranger, name, miscounted, huge, message(Type::get_pa, 0),
+          message(static_cast<Type>(99)), message(Type::connect), std::vector<std::uint8_t>(1),
+          std::vector<std::uint8_t>(max_request + 1)}) {
+        const Fd mine = channel();
+        EXPECT_LE(exchange(mine, bytes, node.get()), 0) << bytes.size();
+    }
+    EXPECT_EQ(nodes.ioctls, 0);
+    auto other = message(Type::open_iommu);
+    const std::uint16_t next = version + 1;
+    std::memcpy(other.data() + offsetof(Request, version), &next, sizeof(next));
+    const Fd mine = channel();
+    EXPECT_GT(exchange(mine, other), 0);
+    EXPECT_EQ(reply.error, -EPROTONOSUPPORT);
+    EXPECT_EQ(reply.version, version);
+    EXPECT_GT(exchange(mine, message(Type::open_iommu)), 0) << "the channel has stayed";
+    EXPECT_EQ(reply.error, 0);
+}
+
+TEST_F(BrokerTest, OneDescriptorAMessageAndNoneIsKept) {
+    start();
+    {
+        const Fd mine = channel();
+        ASSERT_GT(exchange(mine, message(Type::open_iommu)), 0);
+        usleep(100000); // its own end of the first answer is closed by now
+        const long before = descriptors();
+        for (int i = 0; i < 50; ++i) {
+            const Fd node(linux_kernel(), memfd_create("node", MFD_CLOEXEC));
+            ASSERT_GT(exchange(mine, message(Type::get_pa, 1), node.get()), 0);
+            ASSERT_GT(exchange(mine, message(Type::open_iommu), node.get()), 0);
+        }
+        EXPECT_TRUE(settles_at(before)) << descriptors() - before;
+        // Several in one message.
+        const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+        const auto bytes = message(Type::open_iommu);
+        iovec part{const_cast<std::uint8_t *>(bytes.data()), bytes.size()};
+        alignas(cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))]{};
+        msghdr many{};
+        many.msg_iov = &part;
+        many.msg_iovlen = 1;
+        many.msg_control = control;
+        many.msg_controllen = sizeof(control);
+        cmsghdr *header = CMSG_FIRSTHDR(&many);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(8 * sizeof(int));
+        for (std::size_t i = 0; i < 8; ++i)
+            std::memcpy(CMSG_DATA(header) + i * sizeof(int), &null, sizeof(null));
+        ASSERT_GT(sendmsg(mine.get(), &many, MSG_NOSIGNAL), 0);
+        int fd = -1;
+        std::uint8_t buffer[64];
+        EXPECT_LE(receive_message(mine.get(), buffer, sizeof(buffer), &fd, 0), 0);
+        (void)::close(null);
+        EXPECT_TRUE(settles_at(before - 1)) << "but for its end of the channel";
+    }
+}
+
+TEST_F(BrokerTest, InheritedSocketTakesConnectionsAlone) {
+    start();
+    const Fd null(linux_kernel(), ::open("/dev/null", O_RDWR | O_CLOEXEC));
+    const auto connect = message(Type::connect);
+    // Neither of these is one, and the broker goes on.
+    (void)send_message(near.get(), "x", 1, -1, 0);
+    (void)send_message(near.get(), connect.data(), connect.size(), -1, 0);
+    (void)send_message(near.get(), connect.data(), connect.size(), null.get(), 0);
+    const auto question = message(Type::open_iommu);
+    (void)send_message(near.get(), question.data(), question.size(), -1, 0);
+    const Fd mine = channel();
+    EXPECT_GT(exchange(mine, message(Type::open_iommu)), 0);
+    int fd = -1;
+    std::uint8_t buffer[64];
+    EXPECT_EQ(receive_message(near.get(), buffer, sizeof(buffer), &fd, MSG_DONTWAIT), -EAGAIN);
+}
+
+TEST_F(BrokerTest, AnotherUsersChannelIsClosed) {
+    policy.client = getuid() + 1;
+    start();
+    const Fd mine = channel();
+    EXPECT_LE(exchange(mine, message(Type::open_iommu)), 0);
+}
+
+TEST_F(BrokerTest, EndsWithTheLastHolder) {
+    start();
+    {
+        BrokeredKernel kernel(nodes, near.get());
+        const Fd iommu(linux_kernel(), kernel.open("/dev/iommu", O_RDWR));
+        near.reset();
+        std::uint64_t length = 1;
+        std::uint64_t pa = 0;
+        // The channel is a holder as well.
+        EXPECT_EQ(ioas_noiommu_get_pa(kernel, iommu.get(), 7, 0x5000, &length, &pa), 0);
+    }
+    server.join();
+    EXPECT_FALSE(far) << "it has come to its end";
+}
+
+TEST_F(BrokerTest, DeadBrokerIsTold) {
+    start();
+    BrokeredKernel kernel(nodes, near.get());
+    const Fd iommu(linux_kernel(), kernel.open("/dev/iommu", O_RDWR));
+    ASSERT_TRUE(iommu);
+    // As the kernel closes a killed process's sockets.
+    const Fd kept(linux_kernel(), dup(near.get()));
+    (void)shutdown(far.get(), SHUT_RDWR);
+    std::uint64_t length = 1;
+    std::uint64_t pa = 0;
+    BrokeredKernel second(nodes, kept.get());
+    EXPECT_EQ(second.open("/dev/iommu", O_RDWR), -EOWNERDEAD);
+    EXPECT_NE(broker_remedy(-EOWNERDEAD).find("has ended"), std::string::npos);
+    BrokeredKernel closed(nodes, -1);
+    EXPECT_EQ(ioas_noiommu_get_pa(closed, iommu.get(), 7, 0, &length, &pa), -ENOTSOCK);
+    BrokeredKernel file(nodes, iommu.get());
+    EXPECT_EQ(file.open("/dev/iommu", O_RDWR), -ENOTSOCK);
+}
+
+TEST_F(BrokerTest, ForkedProcessesDoNotReadEachOthersAnswers) {
+    start();
+    BrokeredKernel kernel(nodes, near.get());
+    const Fd iommu(linux_kernel(), kernel.open("/dev/iommu", O_RDWR));
+    ASSERT_TRUE(iommu);
+    const auto ask = [&](std::uint64_t base) {
+        for (std::uint64_t i = 0; i < 2000; ++i) {
+            std::uint64_t length = 1;
+            std::uint64_t pa = 0;
+            const std::uint64_t iova = base + (i << 12);
+            if (ioas_noiommu_get_pa(kernel, iommu.get(), 7, iova, &length, &pa) != 0 ||
+                pa != iova + (1ULL << 40))
+                return false;
+        }
+        return true;
+    };
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(ask(1ULL << 30) ? 0 : 1);
+    EXPECT_TRUE(ask(1ULL << 31));
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+}
+
+// The fuzzer of tests/fuzz in short, the same every time.
+TEST_F(BrokerTest, SurvivesMutations) {
+    std::mt19937 random(1); // NOLINT(*-msc51-cpp): the same every time is what is wanted
+    const Fd node(linux_kernel(), memfd_create("node", MFD_CLOEXEC));
+    for (int round = 0; round < 20000; ++round) {
+        auto bytes = message(static_cast<Type>(random() % 5), random() % 3);
+        for (unsigned int i = random() % 5; i > 0; --i)
+            bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random());
+        if (random() % 4 == 0)
+            bytes.resize(random() % bytes.size());
+        bytes.shrink_to_fit();
+        const Outcome outcome = answer(nodes, policy, bytes, random() % 2 == 0 ? node.get() : -1);
+        ASSERT_LE(outcome.reply.size(), max_reply);
+        ASSERT_TRUE(nodes.last.empty() || nodes.last == "/dev/iommu" ||
+                    nodes.last == "/dev/vfio/devices/noiommu-vfio0");
+    }
+}
+
+} // namespace
