@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <sys/capability.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/sys/fd.hpp"
@@ -47,6 +48,7 @@ std::string check_program(const Options &options, Ground *ground) {
     const Program program = examine(ground->user, command);
     ground->program = program.path;
     ground->is_wrapper = program.kind == Kind::other;
+    ground->sanitizer = program.sanitizer;
     return explain(program, command);
 }
 
@@ -141,37 +143,50 @@ bool has(cap_value_t capability) {
     return value == CAP_SET;
 }
 
-std::string check_privileges(const Ground &ground) {
-    for (const auto &[capability, name] :
-         {std::pair{CAP_SYS_RAWIO, "CAP_SYS_RAWIO"}, std::pair{CAP_IPC_LOCK, "CAP_IPC_LOCK"}})
+// Whether the command may pin all that it needs, once this process has raised its limit.
+bool can_pin(const Options &options, const Ground &ground) {
+    const auto &kept = options.kept_capabilities;
+    rlimit limit{};
+    return has(CAP_SYS_RESOURCE) ||
+           (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_max == RLIM_INFINITY) ||
+           (has(CAP_IPC_LOCK) && (ground.user.is_caller ||
+                                  std::find(kept.begin(), kept.end(), CAP_IPC_LOCK) != kept.end()));
+}
+
+std::string check_privileges(const Options &options, Ground *ground) {
+    if (!has(CAP_SYS_RAWIO))
+        return "CAP_SYS_RAWIO is missing, which the broker opens devices with: run this as root "
+               "with --user, or with it as ambient capability";
+    if (!can_pin(options, *ground))
+        return "RLIMIT_MEMLOCK cannot be raised, and limits what can be pinned: it takes root "
+               "(CAP_SYS_RESOURCE), 'LimitMEMLOCK=infinity' in a unit, or '--ulimit memlock=-1' "
+               "of a container";
+    if (ground->user.is_caller)
+        return {};
+    if (!has(CAP_SETUID) || !has(CAP_SETGID) || !has(CAP_CHOWN))
+        return "only root can run a command as " + ground->user.name;
+    for (const int capability : options.kept_capabilities)
         if (!has(capability))
-            return std::string(name) + " is missing, and can only be passed on by one who has it: "
-                                       "run this as root with --user, or with ambient capabilities";
-    if (!ground.user.is_caller && (!has(CAP_SETUID) || !has(CAP_SETGID) || !has(CAP_CHOWN)))
-        return "only root can run a command as " + ground.user.name;
+            return "a capability of --keep-capability is missing here, and can only be passed on "
+                   "by one who has it";
+    ground->has_own_hugetlbfs = has(CAP_SYS_ADMIN); // a container's root may have no mounts
     return {};
 }
 
 std::string check_hugepages(Ground *ground) {
     std::error_code error;
     std::uint64_t total = 0;
-    std::uint64_t free = 0;
-    for (const auto &entry : fs::directory_iterator("/sys/kernel/mm/hugepages", error)) {
-        std::uint64_t number = 0;
-        std::ifstream(entry.path() / "nr_hugepages") >> number;
-        total += number;
-        number = 0;
-        std::ifstream(entry.path() / "free_hugepages") >> number;
-        free += number;
-    }
+    for (const auto &entry : fs::directory_iterator("/sys/kernel/mm/hugepages", error))
+        for (const char *pool : {"nr_hugepages", "nr_overcommit_hugepages"}) {
+            std::uint64_t number = 0;
+            std::ifstream(entry.path() / pool) >> number;
+            total += number;
+        }
+    // Whether any is free says little: a secondary process takes none, and what an ended process
+    // has left in files the next one of that user takes over.
     if (total == 0)
         return "there are no hugepages: 'echo 512 > "
                "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'";
-    if (free == 0)
-        return "all " + std::to_string(total) +
-               " hugepages are in use: raise nr_hugepages in "
-               "/sys/kernel/mm/hugepages/hugepages-2048kB, or remove files of ended programs from "
-               "the hugetlbfs mount";
     ground->hugetlbfs = hugetlbfs_mounts();
     if (ground->hugetlbfs.empty())
         return "no hugetlbfs is mounted that can be written to: 'mount -t hugetlbfs hugetlbfs "
@@ -192,7 +207,7 @@ std::string survey(const Options &options, Ground *ground) {
         return problem;
     if (auto problem = check_devices(options, ground); !problem.empty())
         return problem;
-    if (auto problem = check_privileges(*ground); !problem.empty())
+    if (auto problem = check_privileges(options, ground); !problem.empty())
         return problem;
     if (auto problem = check_library(ground); !problem.empty())
         return problem;
@@ -201,19 +216,21 @@ std::string survey(const Options &options, Ground *ground) {
     return check_hugepages(ground);
 }
 
-// --user lends the mounts. --in-memory has no files in them.
+// --in-memory has no files in the mounts.
 std::string advise(const Options &options, const Ground &ground) {
     const auto &words = options.command;
     const auto &mounts = ground.hugetlbfs;
-    const auto is_writable = [](const std::string &path) {
-        return access(path.c_str(), W_OK | X_OK) == 0;
+    const auto is_writable = [&](const HugetlbfsMount &m) {
+        return can_access(ground.user, m.path, W_OK | X_OK);
     };
-    if (!ground.user.is_caller || std::any_of(mounts.begin(), mounts.end(), is_writable) ||
-        std::find(words.begin(), words.end(), "--in-memory") != words.end())
+    if (ground.has_own_hugetlbfs ||
+        std::find(words.begin(), words.end(), "--in-memory") != words.end() ||
+        std::any_of(mounts.begin(), mounts.end(), is_writable))
         return {};
-    return "user " + ground.user.name + " may not write to " + mounts.front() +
+    const std::string &path = mounts.front().path;
+    return "user " + ground.user.name + " may not write to " + path +
            ", where DPDK has its hugepages' files: make it his, 'chown " + ground.user.name + " " +
-           mounts.front() + "', or give the command EAL's --in-memory";
+           path + "', or give the command EAL's --in-memory";
 }
 
 } // namespace run

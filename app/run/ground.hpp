@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mounts.hpp"
 #include "options.hpp"
 #include "user.hpp"
 
@@ -17,10 +18,12 @@ struct Ground {
     std::string program; // the file
     std::string library; // librte_iommufd_preload.so
     User user;
-    std::vector<std::string> devices;   // BDF
-    std::vector<std::string> nodes;     // /dev/iommu and the devices' cdevs
-    std::vector<std::string> hugetlbfs; // mount points
-    bool is_wrapper = false;            // it is not known whether the program uses DPDK
+    std::vector<std::string> devices; // BDF
+    std::vector<std::string> nodes;   // /dev/iommu and the devices' cdevs
+    std::vector<HugetlbfsMount> hugetlbfs;
+    std::string sanitizer;          // AddressSanitizer's library, if the program has it
+    bool has_own_hugetlbfs = false; // the user is given one in the place of the system's
+    bool is_wrapper = false;        // it is not known whether the program uses DPDK
 };
 
 // The first thing that is missing, as a sentence without its full stop; empty if nothing is.

@@ -3,77 +3,87 @@
 
 #include "launch.hpp"
 
+#include <algorithm>
 #include <cerrno>
-#include <csignal>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <optional>
 
 #include <grp.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include "broker.hpp"
+#include "core/broker/protocol.hpp"
+#include "namespace.hpp"
+#include "user_folders.hpp"
 
 namespace run {
 namespace {
 
-constexpr cap_value_t wanted[] = {CAP_SYS_RAWIO, CAP_IPC_LOCK};
-constexpr int forwarded[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+using iommufd::Error;
+using iommufd::failure;
+using iommufd::Result;
 
-int complain(const char *what) {
-    (void)std::fprintf(stderr, "dpdk-iommufd-run: %s: %s\n", what, std::strerror(errno));
-    return -1;
-}
-
-bool is_wanted(cap_value_t capability) {
-    return capability == wanted[0] || capability == wanted[1];
+// The kernel charges what the command pins against it.
+void raise_memlock() {
+    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+    rlimit limit{};
+    if (setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
 // Nothing the command executes can regain another one. Needs CAP_SETPCAP; without it the
 // command's own sets are what limits it.
-void limit_bounding_set() {
+void limit_bounding_set(const std::vector<int> &kept) {
     for (cap_value_t capability = 0; cap_get_bound(capability) >= 0; ++capability)
-        if (!is_wanted(capability))
+        if (std::find(kept.begin(), kept.end(), capability) == kept.end())
             (void)cap_drop_bound(capability);
 }
 
-int set_capabilities() {
+Result<void> set_capabilities(const std::vector<int> &kept) {
     cap_t all = cap_init();
     int ret = 0;
-    for (const auto flag : {CAP_PERMITTED, CAP_EFFECTIVE, CAP_INHERITABLE})
-        ret |= cap_set_flag(all, flag, 2, wanted, CAP_SET);
+    for (const cap_value_t capability : kept)
+        for (const auto flag : {CAP_PERMITTED, CAP_EFFECTIVE, CAP_INHERITABLE})
+            ret |= cap_set_flag(all, flag, 1, &capability, CAP_SET);
     ret |= cap_set_proc(all);
     (void)cap_free(all);
     if (ret != 0)
-        return complain("setting capabilities");
+        return failure(-errno, "setting capabilities");
     (void)cap_reset_ambient();
-    for (const cap_value_t capability : wanted)
+    for (const cap_value_t capability : kept)
         if (cap_set_ambient(capability, CAP_SET) < 0)
-            return complain("setting ambient capabilities");
-    return 0;
+            return failure(-errno, "setting ambient capabilities");
+    return {};
 }
 
-int become(const User &user) {
-    limit_bounding_set();
-    if (!user.is_caller) {
-        if (prctl(PR_SET_KEEPCAPS, 1) < 0)
-            return complain("prctl(PR_SET_KEEPCAPS)");
-        if (initgroups(user.name.c_str(), user.gid) < 0 && setgroups(0, nullptr) < 0)
-            return complain("setting groups");
-        if (setresgid(user.gid, user.gid, user.gid) < 0 ||
-            setresuid(user.uid, user.uid, user.uid) < 0)
-            return complain("changing the user");
-    }
-    return set_capabilities();
+Result<void> become(const User &user, const std::vector<int> &kept) {
+    limit_bounding_set(kept);
+    if (prctl(PR_SET_KEEPCAPS, 1) < 0)
+        return failure(-errno, "prctl(PR_SET_KEEPCAPS)");
+    if (initgroups(user.name.c_str(), user.gid) < 0)
+        return failure(-errno, "setting the groups of " + user.name);
+    if (setresgid(user.gid, user.gid, user.gid) < 0 || setresuid(user.uid, user.uid, user.uid) < 0)
+        return failure(-errno, "becoming user " + user.name);
+    return set_capabilities(kept);
 }
 
-void set_environment(const Options &options, const Ground &ground, const std::string &runtime) {
+// A program with AddressSanitizer ends at once if its library is not the first.
+std::string preload_of(const Ground &ground) {
     const char *others = std::getenv("LD_PRELOAD");
-    std::string preload = ground.library;
-    if (others != nullptr && *others != '\0')
-        preload += std::string(":") + others;
-    (void)setenv("LD_PRELOAD", preload.c_str(), 1);
+    std::string preload = others == nullptr ? "" : others;
+    if (!ground.sanitizer.empty() && preload.find(ground.sanitizer) == std::string::npos)
+        preload = ground.sanitizer + (preload.empty() ? "" : ":") + preload;
+    return preload + (preload.empty() ? "" : ":") + ground.library;
+}
+
+void set_environment(const Options &options, const Ground &ground, int socket) {
+    (void)setenv("LD_PRELOAD", preload_of(ground).c_str(), 1);
+    (void)setenv(iommufd::broker::socket_variable, std::to_string(socket).c_str(), 1);
     // The library binds no other (bus/preload/allow.hpp).
     std::string devices;
     for (const std::string &bdf : options.devices)
@@ -82,61 +92,65 @@ void set_environment(const Options &options, const Ground &ground, const std::st
         (void)unsetenv("DPDK_IOMMUFD_DEVICES");
     else
         (void)setenv("DPDK_IOMMUFD_DEVICES", devices.c_str(), 1);
-    if (!runtime.empty())
-        (void)setenv("XDG_RUNTIME_DIR", runtime.c_str(), 1);
 }
 
-[[noreturn]] void execute(const Options &options, const Ground &ground, const std::string &runtime,
-                          const sigset_t &mask) {
-    if (become(ground.user) < 0)
-        _exit(126);
-    set_environment(options, ground, runtime);
+// EAL takes RUNTIME_DIRECTORY before XDG_RUNTIME_DIR, whoever may write to it.
+void set_runtime(const User &user, const UserFolders &folders) {
+    (void)setenv("XDG_RUNTIME_DIR", folders.runtime().c_str(), 1);
+    const char *given = std::getenv("RUNTIME_DIRECTORY");
+    if (given != nullptr && !can_access(user, given, W_OK | X_OK))
+        (void)unsetenv("RUNTIME_DIRECTORY");
+}
+
+Error execute(const Options &options, const Ground &ground) {
     std::vector<char *> arguments;
     for (const std::string &word : options.command)
         arguments.push_back(const_cast<char *>(word.c_str()));
     arguments.push_back(nullptr);
-    (void)sigprocmask(SIG_SETMASK, &mask, nullptr);
     (void)execv(ground.program.c_str(), arguments.data());
-    const int status = errno == ENOENT ? 127 : 126;
-    (void)complain(ground.program.c_str());
-    _exit(status);
+    return {errno, "exec of " + ground.program, ""};
 }
 
-// Passes signals on until the child has ended; its status.
-int stand_by(pid_t child, const sigset_t &signals) {
-    while (true) {
-        int status = 0;
-        const pid_t ended = waitpid(child, &status, WNOHANG);
-        if (ended == child)
-            return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-        if (ended < 0)
-            return 1;
-        siginfo_t info{};
-        const int signal = sigwaitinfo(&signals, &info);
-        // The terminal sends its signals to the child as well.
-        if (signal > 0 && signal != SIGCHLD && info.si_code != SI_KERNEL)
-            (void)kill(child, signal);
-    }
+std::vector<std::uint64_t> page_sizes(const Ground &ground) {
+    std::vector<std::uint64_t> pages;
+    for (const HugetlbfsMount &m : ground.hugetlbfs)
+        if (ground.has_own_hugetlbfs &&
+            std::find(pages.begin(), pages.end(), m.page) == pages.end())
+            pages.push_back(m.page);
+    return pages;
 }
 
 } // namespace
 
-int launch(const Options &options, const Ground &ground, const std::string &runtime) {
-    sigset_t signals;
-    sigset_t before;
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGCHLD);
-    for (const int signal : forwarded)
-        (void)sigaddset(&signals, signal);
-    (void)sigprocmask(SIG_BLOCK, &signals, &before);
-    const pid_t child = fork();
-    if (child < 0) {
-        (void)complain("fork");
-        return 126;
+Error launch(const Options &options, const Ground &ground) {
+    std::optional<UserFolders> folders;
+    if (!ground.user.is_caller) {
+        auto made = UserFolders::open(ground.user, page_sizes(ground));
+        if (!made)
+            return made.error();
+        folders.emplace(std::move(*made));
+        set_runtime(ground.user, *folders);
     }
-    if (child == 0)
-        execute(options, ground, runtime, before);
-    return stand_by(child, signals);
+    iommufd::broker::Policy policy;
+    policy.devices = ground.devices;
+    policy.client = ground.user.uid;
+    policy.is_iommufd = iommufd::broker::iommufd_check();
+    auto socket = start_broker(policy, folders ? &*folders : nullptr);
+    if (!socket) {
+        if (folders)
+            folders->clean_up();
+        return socket.error();
+    }
+    // From here on the janitor cleans up, as the socket is closed with this process at the latest.
+    raise_memlock();
+    set_environment(options, ground, *socket);
+    if (folders && ground.has_own_hugetlbfs)
+        if (auto ok = show_own_hugetlbfs(*folders, ground.hugetlbfs); !ok)
+            return ok.error();
+    if (!ground.user.is_caller)
+        if (auto ok = become(ground.user, options.kept_capabilities); !ok)
+            return ok.error();
+    return execute(options, ground);
 }
 
 } // namespace run

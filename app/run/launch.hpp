@@ -2,13 +2,15 @@
 // Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
 
-// Starts the command with its two capabilities and the library, and stands by until it ends.
+// Becomes the command, with the library and without capabilities.
 
+#include "core/sys/result.hpp"
 #include "ground.hpp"
 
 namespace run {
 
-// The exit status for the shell. runtime: XDG_RUNTIME_DIR for the command; empty: leave it.
-int launch(const Options &options, const Ground &ground, const std::string &runtime);
+// Comes back only if it fails, having undone what was done; errno of the error is exec's if it was
+// that which failed.
+iommufd::Error launch(const Options &options, const Ground &ground);
 
 } // namespace run

@@ -3,10 +3,10 @@
 
 // dpdk-iommufd-run: an unmodified DPDK application with DPDK's own drivers over iommufd.
 
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 
-#include "grants.hpp"
 #include "ground.hpp"
 #include "launch.hpp"
 #include "options.hpp"
@@ -15,29 +15,34 @@ namespace {
 
 using namespace run;
 
-int refuse(const std::string &problem) {
+void complain(const std::string &problem) {
     (void)std::fprintf(stderr, "dpdk-iommufd-run: %s.\n", problem.c_str());
+}
+
+int refuse(const std::string &problem) {
+    complain(problem);
     return 1;
 }
 
-// The paths that must be the user's.
-std::vector<std::string> paths_of(const Ground &ground) {
-    std::vector<std::string> paths = ground.nodes;
-    paths.insert(paths.end(), ground.hugetlbfs.begin(), ground.hugetlbfs.end());
-    return paths;
-}
-
 void show(const Options &options, const Ground &ground) {
+    const User &user = ground.user;
     std::printf("command: %s", ground.program.c_str());
     for (std::size_t i = 1; i < options.command.size(); ++i)
         std::printf(" %s", options.command[i].c_str());
-    std::printf("\nlibrary: %s\nuser: %s (%u), with CAP_SYS_RAWIO and CAP_IPC_LOCK only\n",
-                ground.library.c_str(), ground.user.name.c_str(), ground.user.uid);
+    std::printf("\nlibrary: %s\nuser: %s (%u), %s\n", ground.library.c_str(), user.name.c_str(),
+                user.uid,
+                user.is_caller                      ? "with what the caller has"
+                : options.kept_capabilities.empty() ? "without any capability"
+                                                    : "with the capabilities that are to be kept");
+    std::printf("broker: with CAP_SYS_RAWIO, opens");
+    for (const std::string &node : ground.nodes)
+        std::printf(" %s", node.c_str());
+    std::printf("\n");
     for (const std::string &bdf : ground.devices)
         std::printf("device: %s\n", bdf.c_str());
-    if (!ground.user.is_caller)
-        for (const std::string &path : paths_of(ground))
-            std::printf("his meanwhile: %s\n", path.c_str());
+    for (const HugetlbfsMount &m : ground.hugetlbfs)
+        std::printf("hugetlbfs: %s%s\n", m.path.c_str(),
+                    ground.has_own_hugetlbfs ? ", one of the user's own in its place" : "");
 }
 
 int run_command(const Options &options) {
@@ -49,24 +54,13 @@ int run_command(const Options &options) {
         return 0;
     }
     if (ground.is_wrapper)
-        (void)std::fprintf(stderr,
-                           "dpdk-iommufd-run: %s does not use DPDK by itself; what it starts does "
-                           "if it is dynamically linked.\n",
-                           ground.program.c_str());
+        complain(ground.program + " does not use DPDK by itself; what it starts does if it is "
+                                  "dynamically linked");
     if (auto advice = advise(options, ground); !advice.empty())
-        (void)std::fprintf(stderr, "dpdk-iommufd-run: %s.\n", advice.c_str());
-    Grants grants;
-    std::string runtime;
-    if (!ground.user.is_caller) {
-        for (const auto &[kind, paths] : {std::pair{Grants::Kind::node, ground.nodes},
-                                          std::pair{Grants::Kind::hugetlbfs, ground.hugetlbfs}})
-            for (const std::string &path : paths)
-                if (auto problem = grants.take(ground.user, path, kind); !problem.empty())
-                    return refuse(problem);
-        if (auto problem = grants.make_runtime_folder(ground.user, &runtime); !problem.empty())
-            return refuse(problem);
-    }
-    return launch(options, ground, runtime);
+        complain(advice);
+    const iommufd::Error error = launch(options, ground);
+    complain(error.message());
+    return error.code == ENOENT ? 127 : 126;
 }
 
 } // namespace

@@ -18,11 +18,12 @@ bool is_octal(char c) {
     return c >= '0' && c <= '7';
 }
 
-// The uppermost of what is mounted there.
-bool is_usable(const std::string &folder) {
+// The page size of the uppermost of what is mounted there; 0 if it is of no use.
+std::uint64_t usable_page(const std::string &folder) {
     struct statfs fs {};
-    return statfs(folder.c_str(), &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC &&
-           (static_cast<unsigned long>(fs.f_flags) & ST_RDONLY) == 0;
+    const bool is_usable = statfs(folder.c_str(), &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC &&
+                           (static_cast<unsigned long>(fs.f_flags) & ST_RDONLY) == 0;
+    return is_usable ? static_cast<std::uint64_t>(fs.f_bsize) : 0;
 }
 
 } // namespace
@@ -41,8 +42,8 @@ std::string unescape(std::string_view word) {
     return text;
 }
 
-std::vector<std::string> hugetlbfs_mounts(const std::string &table) {
-    std::vector<std::string> found;
+std::vector<HugetlbfsMount> hugetlbfs_mounts(const std::string &table) {
+    std::vector<HugetlbfsMount> found;
     std::ifstream mounts(table);
     for (std::string line; std::getline(mounts, line);) {
         std::istringstream words(line);
@@ -51,9 +52,11 @@ std::vector<std::string> hugetlbfs_mounts(const std::string &table) {
         std::string type;
         words >> device >> folder >> type;
         folder = unescape(folder);
-        if (type == "hugetlbfs" && is_usable(folder) &&
-            std::find(found.begin(), found.end(), folder) == found.end())
-            found.push_back(folder);
+        const bool is_known = std::any_of(found.begin(), found.end(),
+                                          [&](const auto &one) { return one.path == folder; });
+        const std::uint64_t page = type == "hugetlbfs" && !is_known ? usable_page(folder) : 0;
+        if (page != 0)
+            found.push_back({folder, page});
     }
     return found;
 }

@@ -4,6 +4,7 @@
 
 // The hugetlbfs mounts that are to be seen here.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,12 @@ namespace run {
 // (Linux 7.3, fs/proc_namespace.c, mangle()).
 std::string unescape(std::string_view word);
 
+struct HugetlbfsMount {
+    std::string path;
+    std::uint64_t page; // size in bytes
+};
+
 // Mount points where a hugetlbfs is what is seen, and can be written to.
-std::vector<std::string> hugetlbfs_mounts(const std::string &table = "/proc/self/mounts");
+std::vector<HugetlbfsMount> hugetlbfs_mounts(const std::string &table = "/proc/self/mounts");
 
 } // namespace run

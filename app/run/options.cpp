@@ -3,23 +3,30 @@
 
 #include "options.hpp"
 
+#include <cctype>
+#include <optional>
 #include <string_view>
+
+#include <sys/capability.h>
 
 #include "core/vfio/bdf.hpp"
 
 namespace run {
 
 const char *const usage =
-    R"(usage: dpdk-iommufd-run [--user USER] [--device BDF]... [--dry-run] -- COMMAND...
+    R"(usage: dpdk-iommufd-run [--user USER [--keep-capability NAME]...] [--device BDF]... [--dry-run]
+                        -- COMMAND...
 
 Runs an unmodified DPDK application with DPDK's own drivers on Linux's no-IOMMU iommufd: memory
 that devices reach is pinned, and its physical addresses come from the kernel. The application
-needs neither root nor CAP_SYS_ADMIN, and survives page migration.
+needs neither root nor any capability, and survives page migration.
 
-  --user USER    run COMMAND as USER (name or number), with CAP_SYS_RAWIO and CAP_IPC_LOCK as its
-                 only capabilities. /dev/iommu, the devices' nodes, the hugetlbfs mounts and a
-                 runtime folder are his meanwhile, and given back at the end.
-                 Without it COMMAND runs as the caller, with the same two capabilities.
+  --user USER    run COMMAND as USER (name or number), without any capability. He has a hugetlbfs
+                 of his own in the place of the system's, which no other process sees, and a
+                 runtime folder. Nothing that is there already changes its owner.
+                 Without it COMMAND keeps the caller's identity and capabilities.
+  --keep-capability NAME
+                 what COMMAND needs for itself, CAP_NET_ADMIN for a tap device
   --device BDF   a device COMMAND is to have: "0000:01:00.0", as 'lspci -D' prints it. It is
                  checked before anything is done, and COMMAND gets no other. Without it, every
                  device that is ready.
@@ -42,9 +49,12 @@ It works by LD_PRELOAD, so COMMAND must load DPDK (22.11 to 25.11) as shared lib
 statically linked one is recognised and refused; rebuild it with 'meson setup
 -Ddefault_library=shared', or with 'pkg-config libdpdk' without --static.
 
-Exit status: COMMAND's own (128+N if signal N ended it); 1 with a sentence on standard error if
-something is missing, before anything is changed; 2 if the arguments are wrong; 126 or 127 if
-COMMAND cannot be started. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on.
+COMMAND runs in this process: its process id, signals and exit status are its own. A broker stays
+behind that has CAP_SYS_RAWIO, opens the devices for COMMAND and asks the kernel for addresses; it
+ends with COMMAND and its children.
+
+Exit status: COMMAND's own; 1 with a sentence on standard error if something is missing, before
+anything is changed; 2 if the arguments are wrong; 126 or 127 if COMMAND cannot be started.
 )";
 
 namespace {
@@ -65,6 +75,18 @@ bool take(std::string_view name, int argc, char *const argv[], int *i, std::stri
     }
     *missing = *missing || value->empty();
     return true;
+}
+
+// "CAP_NET_ADMIN", "net_admin".
+std::optional<int> capability_of(std::string name) {
+    for (char &c : name)
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (!name.starts_with("cap_"))
+        name = "cap_" + name;
+    cap_value_t value = 0;
+    if (cap_from_name(name.c_str(), &value) < 0)
+        return std::nullopt;
+    return value;
 }
 
 } // namespace
@@ -94,6 +116,11 @@ std::string parse(int argc, char *const argv[], Options *options) {
             if (missing || !bdf)
                 return "--device needs a PCI address such as 0000:01:00.0";
             options->devices.push_back(*bdf);
+        } else if (take("--keep-capability", argc, argv, &i, &value, &missing)) {
+            const auto capability = capability_of(value);
+            if (missing || !capability)
+                return "--keep-capability needs a name such as CAP_NET_ADMIN";
+            options->kept_capabilities.push_back(*capability);
         } else if (word.starts_with("-")) {
             return std::string("unknown option '").append(word).append("'");
         } else {
@@ -103,6 +130,9 @@ std::string parse(int argc, char *const argv[], Options *options) {
     options->command.assign(argv + i, argv + argc);
     if (options->command.empty())
         return "there is no command to run";
+    if (!options->kept_capabilities.empty() && options->user.empty())
+        return "--keep-capability goes with --user: without, the command keeps all that the caller "
+               "has";
     return {};
 }
 

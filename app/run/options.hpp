@@ -12,6 +12,7 @@ namespace run {
 struct Options {
     std::string user; // name or number; empty: the caller
     std::vector<std::string> devices;
+    std::vector<int> kept_capabilities; // numbers of linux/capability.h
     std::vector<std::string> command;
     bool dry_run = false;
     bool help = false;

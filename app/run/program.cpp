@@ -3,6 +3,7 @@
 
 #include "program.hpp"
 
+#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -28,7 +29,10 @@ constexpr off_t max_size = off_t{1} << 30; // of a file
 struct Report {
     std::uint32_t kind;
     std::uint32_t candidate;
+    std::uint32_t sanitizer; // version of libasan.so; 0 for none
 };
+
+constexpr std::string_view sanitizer_name = "libasan.so.";
 
 // The files that execvp() would try.
 std::vector<std::string> candidates_for(const std::string &command) {
@@ -88,7 +92,19 @@ private:
     Bytes bytes_;
 };
 
-Kind kind_of(const std::string &path) {
+std::uint32_t sanitizer_of(const ElfFile &elf) {
+    for (const std::string &needed : elf.needed) {
+        std::uint32_t version = 0;
+        if (needed.starts_with(sanitizer_name) &&
+            std::from_chars(needed.data() + sanitizer_name.size(), needed.data() + needed.size(),
+                            version)
+                    .ec == std::errc{})
+            return version;
+    }
+    return 0;
+}
+
+Kind kind_of(const std::string &path, std::uint32_t *sanitizer) {
     const File program(path);
     if (program.is_set_id())
         return Kind::set_id;
@@ -101,6 +117,7 @@ Kind kind_of(const std::string &path) {
         return Kind::other;
     if (!elf.has_interpreter)
         return Kind::static_elf;
+    *sanitizer = sanitizer_of(elf);
     const char *library_path = std::getenv("LD_LIBRARY_PATH");
     const LibrarySearch search{
         .read =
@@ -142,14 +159,18 @@ Program examine(const User &user, const std::string &command) {
         found->kind = static_cast<std::uint32_t>(Kind::missing);
         for (std::uint32_t i = 0; i < candidates.size(); ++i)
             if (is_executable(candidates[i])) {
-                *found = {static_cast<std::uint32_t>(kind_of(candidates[i])), i};
+                found->candidate = i;
+                found->kind = static_cast<std::uint32_t>(kind_of(candidates[i], &found->sanitizer));
                 break;
             }
     });
     if (!answered || report.kind > static_cast<std::uint32_t>(Kind::unknown) ||
         report.candidate >= candidates.size())
-        return {candidates.front(), Kind::unknown};
-    return {candidates[report.candidate], static_cast<Kind>(report.kind)};
+        return {candidates.front(), Kind::unknown, {}};
+    Program program{candidates[report.candidate], static_cast<Kind>(report.kind), {}};
+    if (report.sanitizer != 0)
+        program.sanitizer = std::string(sanitizer_name) + std::to_string(report.sanitizer);
+    return program;
 }
 
 std::string explain(const Program &program, const std::string &command) {
@@ -164,12 +185,13 @@ std::string explain(const Program &program, const std::string &command) {
         return path + " is statically linked, so LD_PRELOAD does nothing for it" + rebuild;
     case Kind::set_id:
         return path + " is set-uid or set-gid, and the dynamic linker ignores LD_PRELOAD for it: "
-                      "take the bit away ('chmod ug-s'), the two capabilities come from here";
+                      "take the bit away ('chmod ug-s'), the command needs no more rights than its "
+                      "user has";
     case Kind::file_capabilities:
         return path +
                " has file capabilities, and the dynamic linker ignores LD_PRELOAD for it: "
                "take them away ('setcap -r " +
-               path + "'), the two capabilities come from here";
+               path + "'), the command needs no more rights than its user has";
     case Kind::unreadable:
         return path +
                " cannot be read by the user it is to run as, is empty, or of more than 1 GiB";

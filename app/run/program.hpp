@@ -6,7 +6,7 @@
 // rights only, and helps one only whose DPDK is a shared library.
 //
 // The file is the user's, and may be made to mislead or to hang: a child process looks at it that
-// has become him, without any capability and with limits on its time and memory, and reports two
+// has become him, without any capability and with limits on its time and memory, and reports three
 // numbers. It reads; nothing of the file is run.
 
 #include <string>
@@ -30,6 +30,7 @@ enum class Kind {
 struct Program {
     std::string path; // the file that execvp() would start
     Kind kind = Kind::unknown;
+    std::string sanitizer; // "libasan.so.8" if it needs that first of all libraries
 };
 
 // As the user sees it.

@@ -5,6 +5,7 @@
 iommufd as uid 1000 with stock drivers; the peer checks every byte."""
 
 import os
+import signal
 import socket
 import struct
 import time
@@ -33,7 +34,7 @@ def send(port, frames):
 
 def end(program, opens):
     os.kill(program.pid, 2)
-    tap.check(program.wait(30) in (0, 130), "exit status")
+    tap.check(program.wait(30) in (0, -signal.SIGINT), "exit status")
     tap.equal(opens.by(), [], "threads that opened pagemap")
     for nic in lab.NICS:
         tap.equal(lab.holders(lab.cdev_of(nic)), set(), f"processes that hold {nic}")

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import shutil
+import time
 
 from labtest import lab, privileges, process
 from labtest.telemetry import Telemetry
@@ -55,9 +56,41 @@ def allow(*devices):
     return [word for device in devices for word in ("-a", device)]
 
 
+class _Launched(Testpmd):
+    """Ends when what the launcher has left behind for its user has ended too."""
+
+    def wait(self, timeout):
+        status = super().wait(timeout)
+        settle()
+        return status
+
+
+def settle(user=privileges.UID):
+    """Waits for the end of the processes that stay behind with the user's commands."""
+    folder = f"/run/dpdk-iommufd/runtime-{user}"
+    deadline = time.monotonic() + 10
+    while os.path.exists(folder) and not _has_commands(user):
+        if time.monotonic() > deadline:
+            raise process.Timeout(f"{folder} is left behind")
+        time.sleep(0.02)
+
+
+def _has_commands(user):
+    """Whether any process has a broker and is the user's."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{name}").st_uid != user:
+                continue
+            with open(f"/proc/{name}/environ", "rb") as file:
+                if b"DPDK_IOMMUFD_BROKER=" in file.read():
+                    return True
+    return False
+
+
 def testpmd(*devices, eal=(), options=(), user=privileges.UID):
     """Stock testpmd with stock drivers, over iommufd."""
-    return Testpmd(["-l", "0-1", *allow(*devices), *eal], options, prefix=run(*devices, user=user))
+    return _Launched(["-l", "0-1", *allow(*devices), *eal], options,
+                     prefix=run(*devices, user=user))
 
 
 def stock_testpmd(*devices, eal=(), options=()):
@@ -66,12 +99,8 @@ def stock_testpmd(*devices, eal=(), options=()):
 
 
 def child_of(program):
-    """The process that dpdk-iommufd-run has started."""
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            if lab.read(f"/proc/{name}/stat").rpartition(")")[2].split()[1] == str(program.pid):
-                return int(name)
-    raise ProcessLookupError(f"{program.argv[0]} has no child")
+    """The process of the command, which dpdk-iommufd-run has become."""
+    return program.pid
 
 
 def told(what, user=privileges.UID):
