@@ -100,11 +100,14 @@ bool limit_to_rawio() {
     if (folders == nullptr)
         be_broker(policy, socket);
     (void)prctl(PR_SET_NAME, "iommufd-janitor");
-    const pid_t broker = fork();
+    pid_t broker = -1;
+    // The command is on its way: it waits for its answers until there are processes again.
+    while ((broker = fork()) < 0)
+        (void)usleep(100000);
     if (broker == 0)
         be_broker(policy, socket);
     (void)close(socket);
-    while (broker > 0 && waitpid(broker, nullptr, 0) < 0 && errno == EINTR) {
+    while (waitpid(broker, nullptr, 0) < 0 && errno == EINTR) {
     }
     folders->clean_up();
     _exit(0);

@@ -77,8 +77,11 @@ Result<void> UserFolders::open_state() {
             return failure(-errno, "open of " + state_);
         if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
             return failure(-EPERM, "use of " + state_, "others can write to it: remove it");
-        if (st.st_nlink != 0) // else the last one has removed it meanwhile
-            return {};
+        if (st.st_nlink == 0) // the last one has removed it meanwhile
+            continue;
+        if (fchmod(folder_.get(), 0755) < 0) // whatever the caller's umask is
+            return failure(-errno, "chmod of " + state_);
+        return {};
     }
     return failure(-EBUSY, "lock of " + state_);
 }

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 
-from labtest import lab, privileges, process, stock, tap
+from labtest import lab, memory, privileges, process, stock, tap
 
 NIC = lab.NICS[0]
 HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
@@ -155,6 +155,38 @@ def container():
     program.kill()
     tap.equal(process.run([*stock.run(), "true"])[0], 0, "status of the next one")
     os.rmdir("/run/labtest-dev")
+
+
+@tap.test("the plugins behind the prefix have no capability either")
+def plugins():
+    with privileges.reachable_plugins() as words:
+        program = stock.Testpmd(["-l", "0-1", *words, "--no-pci", *lab.allow(NIC), *lab.POOL_OPS],
+                                prefix=stock.run(NIC)).start()
+        program.wait_for_links(1)
+        tap.equal(program.info(0)["Driver name"], "net_iommufd_igb", "driver")
+        tap.equal(memory.status(program.pid, "CapEff"), "0" * 16, "CapEff")
+        tap.check(memory.pinned(program.pid) > 0, "nothing is pinned")
+        tap.equal(program.quit(), 0, "exit status")
+    stock.settle()
+
+
+@tap.test("--keep-capability: that one, and nothing else")
+def kept():
+    status, output = process.run([stock.RUN, "--user", "1000", "--keep-capability", "net_admin",
+                                  "--device", NIC, "--", "grep", "^Cap", "/proc/self/status"])
+    tap.equal(status, 0, f"status:\n{output}")
+    tap.equal(set(re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", output)), {f"{1 << 12:016x}"},
+              "capability sets")
+    stock.settle()
+
+
+@tap.test("without --user the command keeps what its caller has")
+def caller():
+    status, output = process.run([stock.RUN, "--device", NIC, "--", "grep", "^Cap",
+                                  "/proc/self/status"])
+    tap.equal(status, 0, f"status:\n{output}")
+    tap.contains(output, re.search(r"CapEff:\t\w+", lab.read("/proc/self/status")).group(),
+                 "the command")
 
 
 @tap.test("two users at once on two NICs: each has his own, and nothing changes its owner")
