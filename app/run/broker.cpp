@@ -9,12 +9,15 @@
 #include <initializer_list>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "core/broker/message.hpp"
 
 namespace run {
 namespace {
@@ -91,6 +94,23 @@ bool limit_to_rawio() {
     _exit(0);
 }
 
+// After a broker that was killed the command lives on, with what is mapped. Its questions fail from
+// now on, those that were on their way too; its folders stay until nobody has the socket.
+void wait_for_holders(int socket) {
+    (void)shutdown(socket, SHUT_RD);
+    std::uint8_t message[iommufd::broker::max_request];
+    int lent = -1;
+    ssize_t got = 0;
+    while ((got = iommufd::broker::receive_message(socket, message, sizeof(message), &lent,
+                                                   MSG_DONTWAIT)) > 0 ||
+           got == -EBADMSG)
+        if (lent >= 0)
+            (void)close(lent);
+    pollfd end{.fd = socket, .events = 0, .revents = 0};
+    while ((end.revents & (POLLHUP | POLLERR | POLLNVAL)) == 0)
+        (void)poll(&end, 1, -1);
+}
+
 [[noreturn]] void be_janitor(const iommufd::broker::Policy &policy, UserFolders *folders,
                              int socket) {
     leave_the_callers_group();
@@ -106,9 +126,9 @@ bool limit_to_rawio() {
         (void)usleep(100000);
     if (broker == 0)
         be_broker(policy, socket);
-    (void)close(socket);
     while (waitpid(broker, nullptr, 0) < 0 && errno == EINTR) {
     }
+    wait_for_holders(socket);
     folders->clean_up();
     _exit(0);
 }

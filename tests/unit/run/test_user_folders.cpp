@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -14,6 +15,7 @@
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,7 +79,8 @@ protected:
             (void)umount2(system.c_str(), MNT_DETACH);
         if (fs::exists(home.string() + "-away/huge"))
             (void)umount2((home.string() + "-away/huge").c_str(), MNT_DETACH);
-        fs::remove_all(folder);
+        std::error_code error; // of a test that has failed with a mount left
+        fs::remove_all(folder, error);
     }
     iommufd::Result<UserFolders> open(const User &who) {
         return UserFolders::open(who, {page}, state());
@@ -224,6 +227,51 @@ TEST_F(UserFoldersTest, BrokerAndJanitorEndWithTheSocket) {
     EXPECT_FALSE(is_gone()) << "the command's child still has the socket";
     EXPECT_EQ(waitpid(daemon, nullptr, 0), daemon);
     EXPECT_TRUE(soon([&] { return is_gone(); }));
+}
+
+std::vector<pid_t> children_of(pid_t parent) {
+    std::vector<pid_t> found;
+    for (const auto &entry : fs::directory_iterator("/proc")) {
+        const std::string name = entry.path().filename();
+        if (name.find_first_not_of("0123456789") != std::string::npos)
+            continue;
+        std::ifstream file(entry.path() / "stat");
+        std::string text;
+        (void)std::getline(file, text);
+        int ppid = 0;
+        if (const auto end = text.rfind(')');
+            end != std::string::npos && std::sscanf(text.c_str() + end, ") %*c %d", &ppid) == 1 &&
+            ppid == parent)
+            found.push_back(std::stoi(name));
+    }
+    return found;
+}
+
+TEST_F(UserFoldersTest, KilledBrokerTakesNothingFromTheLivingCommand) {
+    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    auto folders = open(user);
+    ASSERT_TRUE(folders);
+    iommufd::broker::Policy policy;
+    policy.is_iommufd = [](int) { return false; };
+    const auto socket = start_broker(policy, &*folders);
+    ASSERT_TRUE(socket);
+    const std::string runtime = folders->runtime();
+    folders = tl::make_unexpected(iommufd::Error{});
+    const auto janitors = children_of(getpid());
+    ASSERT_EQ(janitors.size(), 1U);
+    ASSERT_TRUE(soon([&] { return children_of(janitors[0]).size() == 1; }));
+    iommufd::broker::BrokeredKernel kernel(iommufd::linux_kernel(), *socket);
+    EXPECT_EQ(kernel.open("/dev/vfio/devices/noiommu-vfio0", O_RDWR), -ENXIO);
+    ASSERT_EQ(kill(children_of(janitors[0])[0], SIGKILL), 0);
+    ASSERT_TRUE(soon([&] { return children_of(janitors[0]).empty(); }));
+    EXPECT_EQ(kernel.open("/dev/iommu", O_RDWR), -EOWNERDEAD);
+    usleep(50000);
+    EXPECT_EQ(kernel.open("/dev/iommu", O_RDWR), -EOWNERDEAD) << "a new channel";
+    EXPECT_EQ(owner_of(runtime), user.uid);
+    (void)close(*socket);
+    EXPECT_EQ(waitpid(janitors[0], nullptr, 0), janitors[0]);
+    EXPECT_TRUE(is_gone());
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 TEST_F(UserFoldersTest, StartAgainWhileTheJanitorCleans) {
