@@ -129,7 +129,8 @@ void close_device(Device *dev) {
 
 } // namespace
 
-Device::Device(const PciFunction &f) : rte_iommufd_device{}, function(f), vfio(broker::process_kernel()) {
+Device::Device(const PciFunction &f)
+    : rte_iommufd_device{}, function(f), vfio(broker::process_kernel()) {
     (void)rte_pci_addr_parse(f.bdf.c_str(), &addr);
     id = {
         .class_id = f.class_id,

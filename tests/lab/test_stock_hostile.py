@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-# lab: --nics 2 --peer
+# lab: --nics 2 --peer --timeout 300
 """dpdk-iommufd-run as root against an unprivileged user who makes programs, links, mounts, an
 environment and messages: no file of root's changes, nothing of his runs as root, and whoever
 else uses the machine goes on."""
