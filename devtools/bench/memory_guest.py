@@ -26,8 +26,7 @@ def say(**values):
 
 
 def resolve():
-    run = subprocess.run([os.path.join(lab.BUILD, "app/bench/memory/bench_resolve"),
-                          lab.cdev_of(lab.NICS[0]), str(RESOLVE_PAGES)],
+    run = subprocess.run([lab.BENCH_RESOLVE, lab.cdev_of(lab.NICS[0]), str(RESOLVE_PAGES)],
                          stdout=subprocess.PIPE, check=True, text=True)
     say(kind="resolve", **json.loads(run.stdout))
 

@@ -20,7 +20,7 @@ COUNT = 64
 
 
 def example(name, *options):
-    program = os.path.join(lab.BUILD, f"tests/lab/example-{name}")
+    program = lab.EXAMPLE + name
     if not os.path.exists(program):
         raise tap.Skip(f"{name} was not built: package dpdk-doc is not installed")
     return process.Process([*stock.run(*lab.NICS), program, "-l", "0-1", *stock.allow(*lab.NICS),

@@ -18,7 +18,7 @@ STARTED = "/run/labtest-started"
 
 def refused(message, *options, prefix=(), command=("touch", STARTED)):
     before = lab.state()
-    status, output = process.run([*prefix, stock.RUN, *options, "--", *command], timeout=20)
+    status, output = process.run([*prefix, lab.RUN, *options, "--", *command], timeout=20)
     tap.equal(status, 1, f"status:\n{output}")
     tap.contains(output, message, "dpdk-iommufd-run")
     tap.equal(len(output.strip().splitlines()), 1, f"lines of {output!r}")
@@ -53,11 +53,11 @@ def devices():
 @tap.test("nodes: no /dev/iommu, no cdev")
 def nodes():
     with moved("/dev/iommu"):
-        status, output = process.run([stock.RUN, "--", "true"])
+        status, output = process.run([lab.RUN, "--", "true"])
         tap.equal(status, 1, "status")
         tap.contains(output, "the kernel has no iommufd", "dpdk-iommufd-run")
     with moved(lab.cdev_of(NIC)):
-        status, output = process.run([stock.RUN, "--device", NIC, "--", "true"])
+        status, output = process.run([lab.RUN, "--device", NIC, "--", "true"])
         tap.equal(status, 1, "status")
         tap.contains(output, f"the node {lab.cdev_of(NIC)} is missing", "dpdk-iommufd-run")
 
@@ -73,7 +73,7 @@ def hugepages():
     tap.equal(lab.read(HUGEPAGES), number, "hugepages afterwards")
     process.run(["umount", "/dev/hugepages"])
     try:
-        status, output = process.run([stock.RUN, "--", "true"])
+        status, output = process.run([lab.RUN, "--", "true"])
     finally:
         process.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "hugetlbfs",
                      "/dev/hugepages"])
@@ -95,10 +95,10 @@ def capabilities():
 @tap.test("--dry-run says what it would do, and does nothing")
 def dry_run():
     before = lab.state()
-    status, output = process.run([stock.RUN, "--dry-run", "--user", "1000", "--device", NIC, "--",
+    status, output = process.run([lab.RUN, "--dry-run", "--user", "1000", "--device", NIC, "--",
                                   "dpdk-testpmd", "-l", "0"])
     tap.equal(status, 0, "status")
-    for part in ("dpdk-testpmd -l 0", stock.LIBRARY, "CAP_SYS_RAWIO", NIC, lab.cdev_of(NIC),
+    for part in ("dpdk-testpmd -l 0", lab.LIBRARY, "CAP_SYS_RAWIO", NIC, lab.cdev_of(NIC),
                  "/dev/hugepages"):
         tap.contains(output, part, "--dry-run")
     tap.check(not os.path.exists("/run/dpdk-iommufd"), "/run/dpdk-iommufd was made")
@@ -133,7 +133,7 @@ def no_root():
     for other in (in_memory, with_mount):
         tap.check(advice not in other, f"needless advice:\n{other}")
     wanted = f"{privileges.IPC_LOCK | privileges.SYS_RAWIO:016x}"  # his own, as they were
-    for part in (f"CapEff:\t{wanted}", f"CapBnd:\t{wanted}", "Uid:\t1000\t1000", stock.LIBRARY):
+    for part in (f"CapEff:\t{wanted}", f"CapBnd:\t{wanted}", "Uid:\t1000\t1000", lab.LIBRARY):
         tap.contains(output, part, "the command")
 
 

@@ -189,7 +189,7 @@ def coexistence():
     plugins = [word for path in (lab.BUS, lab.MEMPOOL, lab.PMD) for word in ("-d", path)]
     program = stock.Testpmd(
         ["-l", "0-1", *plugins, "--iova-mode=pa", *lab.allow(NIC), *stock.allow(OTHER),
-         *lab.POOL_OPS], prefix=["env", f"LD_PRELOAD={stock.LIBRARY}"]).start()
+         *lab.POOL_OPS], prefix=["env", f"LD_PRELOAD={lab.LIBRARY}"]).start()
     program.wait_for_links(2)
     drivers = {program.info(port)["Driver name"] for port in (0, 1)}
     tap.equal(drivers, {"net_iommufd_igb", "net_e1000_igb"}, "drivers")
@@ -211,7 +211,7 @@ def both_named():
     plugins = [word for path in (lab.BUS, lab.MEMPOOL, lab.PMD) for word in ("-d", path)]
     program = stock.Testpmd(
         ["-l", "0-1", *plugins, "--iova-mode=pa", *lab.allow(NIC), *stock.allow(NIC, OTHER),
-         *lab.POOL_OPS], prefix=["env", f"LD_PRELOAD={stock.LIBRARY}"]).start()
+         *lab.POOL_OPS], prefix=["env", f"LD_PRELOAD={lab.LIBRARY}"]).start()
     tap.contains(program.output, "left to the iommufd bus", "testpmd")
     tap.equal(program.quit(), 0, "exit status")
     stock.clean_up()

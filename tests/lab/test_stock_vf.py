@@ -76,7 +76,7 @@ def function_of_all_tests():
 @tap.test("dpdk-iommufd-run takes a virtual function; the plugins say that none drives it")
 def plugins():
     vf, _ = function_of_all_tests()
-    status, output = process.run([stock.RUN, "--dry-run", "--user", "1000", "--device", vf, "--",
+    status, output = process.run([lab.RUN, "--dry-run", "--user", "1000", "--device", vf, "--",
                                   "dpdk-testpmd"])
     tap.equal(status, 0, f"status of --dry-run:\n{output}")
     tap.contains(output, lab.cdev_of(vf), "dpdk-iommufd-run --dry-run")

@@ -13,11 +13,26 @@ BUILD = os.path.abspath(os.environ.get("LAB_BUILD", os.path.join(REPOSITORY, "bu
 NICS = os.environ.get("LAB_NICS", "").split()
 PEER = os.environ.get("LAB_PEER", "")
 
-BUS = os.path.join(BUILD, "bus/iommufd/librte_bus_iommufd.so")
-MEMPOOL = os.path.join(BUILD, "mempool/iommufd/librte_mempool_iommufd.so")
-PMD = os.path.join(BUILD, "drivers/net/iommufd_igb/librte_net_iommufd_igb.so")
-DMA_ADDRESSES = os.path.join(BUILD, "tests/lab/dma_addresses")
-BUS_OF_OTHER_DPDK = os.path.join(BUILD, "tests/lab/librte_bus_iommufd_other_dpdk.so")
+
+
+def built(path):
+    """What the build has made: no other file of the tests and of what runs in the guest says
+    where that is."""
+    return os.path.join(BUILD, path)
+
+
+BUS = built("bus/iommufd/librte_bus_iommufd.so")
+MEMPOOL = built("mempool/iommufd/librte_mempool_iommufd.so")
+PMD = built("drivers/net/iommufd_igb/librte_net_iommufd_igb.so")
+RUN = built("app/run/dpdk-iommufd-run")
+LIBRARY = built("bus/preload/librte_iommufd_preload.so")
+BENCH_HOTPATH = built("app/bench/hotpath/bench_hotpath")
+BENCH_ECHO_SOURCE = built("app/bench/bench_echo_source")
+BENCH_RESOLVE = built("app/bench/memory/bench_resolve")
+DMA_ADDRESSES = built("tests/lab/dma_addresses")
+TX_SOURCES = built("tests/lab/tx_sources")
+EXAMPLE = built("tests/lab/example-")  # and its name
+BUS_OF_OTHER_DPDK = built("tests/lab/librte_bus_iommufd_other_dpdk.so")
 
 POOL_OPS = ["--mbuf-pool-ops-name", "iommufd"]
 _PCI = "/sys/bus/pci"

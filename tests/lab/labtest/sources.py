@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The program tx_sources (tx_sources.cpp), which sends frames out of any kind of memory."""
 
-import os
-
 from labtest import lab, tap
 from labtest.process import Process
 
 FRAMES = 40  # of each kind
-_PROGRAM = os.path.join(lab.BUILD, "tests/lab/tx_sources")
 _START = 60  # seconds
 _HEADER = 14  # bytes
 
@@ -20,7 +17,7 @@ class TxSources(Process):
     """Started, on the first test NIC."""
 
     def __init__(self, in_memory=True):
-        super().__init__([_PROGRAM, "-l", "0-1", "--no-pci", *lab.plugins(),
+        super().__init__([lab.TX_SOURCES, "-l", "0-1", "--no-pci", *lab.plugins(),
                           *lab.allow(lab.NICS[0]), *(["--in-memory"] if in_memory else [])])
         self._read = self.wait_for(r"(?m)^(done|failed.*)$", _START).end()
 

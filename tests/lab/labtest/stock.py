@@ -10,8 +10,6 @@ from labtest import lab, privileges, process
 from labtest.telemetry import Telemetry
 from labtest.testpmd import Testpmd
 
-RUN = os.path.join(lab.BUILD, "app/run/dpdk-iommufd-run")
-LIBRARY = os.path.join(lab.BUILD, "bus/preload/librte_iommufd_preload.so")
 EXTRA = os.environ.get("LAB_EXTRA", "").split()
 
 # The driver that DPDK has for each of QEMU's devices.
@@ -46,7 +44,7 @@ def bound(devices=None):
 
 def run(*devices, user=privileges.UID):
     """The prefix of a command that is to have these devices."""
-    words = [RUN] + (["--user", user] if user else [])
+    words = [lab.RUN] + (["--user", user] if user else [])
     for device in devices:
         words += ["--device", device]
     return words + ["--"]
