@@ -21,6 +21,10 @@ class Ended(Exception):
     """What was waited for cannot come any more."""
 
 
+class Stuck(Exception):
+    """kill -9 does not end it: no wait is too short for that."""
+
+
 class Process:
     """Starts argv at once. Its stdout and stderr are one text, in self.output."""
 
@@ -98,8 +102,8 @@ class Process:
         try:
             self._child.wait(30)
         except subprocess.TimeoutExpired:
-            raise Timeout(f"{self.argv[0]} did not die of kill -9 in 30 seconds; it is in the "
-                          f"kernel:\n{self._kernel_stacks()}") from None
+            raise Stuck(f"{self.argv[0]} did not die of kill -9 in 30 seconds; it is in the "
+                        f"kernel:\n{self._kernel_stacks()}") from None
         self._reader.join(10)
         self._forget()
 

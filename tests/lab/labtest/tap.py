@@ -11,6 +11,9 @@ with a deadline, and after the last one the guest must be as it was before the f
     tap.main()
 
 Arguments, if any, are parts of names: only the tests that match run.
+
+A test that waited for something in vain, and has found nothing wrong, has "# timeout" on the line
+before its "not ok": that alone may be tried again.
 """
 
 import contextlib
@@ -44,6 +47,11 @@ def test(name, limit=LIMIT):
     return register
 
 
+def forget():
+    """No test is registered any more."""
+    _tests.clear()
+
+
 def check(condition, message):
     if not condition:
         raise Failure(message)
@@ -69,7 +77,9 @@ def _short(value):
 
 
 @contextlib.contextmanager
-def _deadline(seconds):
+def deadline(seconds):
+    """The block fails after so many seconds."""
+
     def expire(_signal, _frame):
         raise Failure(f"the test took longer than {seconds} seconds")
 
@@ -82,21 +92,30 @@ def _deadline(seconds):
         signal.signal(signal.SIGALRM, before)
 
 
+def _is_timeout(error):
+    """Whether it and all that led to it are waits in vain: a check that has failed before, while
+    something is cleared away, counts."""
+    if not isinstance(error, process.Timeout):
+        return False
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return earlier is None or _is_timeout(earlier)
+
+
 def _run(function, limit):
-    """Runs one test: (passed, directive, lines to explain)."""
+    """Runs one test: (passed, directive, lines to explain, whether it was a wait in vain)."""
     try:
-        with _deadline(limit):
+        with deadline(limit):
             function()
         process.kill_all(but_shared=True)
-        return True, "", []
+        return True, "", [], False
     except Skip as reason:
-        return True, f" # SKIP {reason}", []
+        return True, f" # SKIP {reason}", [], False
     except Exception as error:  # pylint: disable=broad-except
         lines = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}: {frame.line}"
                  for frame in traceback.extract_tb(error.__traceback__)]
         lines += process.last_words()
         process.kill_all()
-        return False, "", [f"{type(error).__name__}: {error}"] + lines
+        return False, "", [f"{type(error).__name__}: {error}"] + lines, _is_timeout(error)
 
 
 def main():
@@ -118,10 +137,12 @@ def main():
     failed = 0
     for number, (name, function, limit) in enumerate(wanted, start=1):
         start = time.monotonic()
-        passed, directive, lines = _run(function, limit)
+        passed, directive, lines, timeout = _run(function, limit)
         failed += not passed
         for line in lines:
             note(line)
         note(f"{time.monotonic() - start:.1f} s")
+        if timeout:
+            note("timeout")
         print(f"{'ok' if passed else 'not ok'} {number} - {name}{directive}", flush=True)
     sys.exit(1 if failed else 0)
