@@ -25,6 +25,16 @@ check() {
 	fi
 }
 
+# skip REASON NAME...: tests that cannot run here; each says so.
+skip() {
+	local reason=$1 name
+	shift
+	for name in "$@"; do
+		points=$((points + 1))
+		echo "ok $points - $name # SKIP $reason"
+	done
+}
+
 # run COMMAND...: keeps its status, $WORK/out and $WORK/err.
 run() {
 	"$@" >"$WORK/out" 2>"$WORK/err" </dev/null

@@ -33,8 +33,13 @@ wrong "--device needs a PCI address" --device=0000:01:00 -- true
 wrong "unknown option '--verbose'" --verbose -- true
 wrong "put '--' before the command" dpdk-testpmd
 
-# refused MESSAGE ARGUMENT...: status 1 and a sentence.
+# refused MESSAGE ARGUMENT...: status 1 and a sentence. With $cannot set, why it cannot be tried.
+cannot=
 refused() {
+	if [ -n "$cannot" ]; then
+		skip "$cannot" "refused: $1"
+		return
+	fi
 	local message=$1
 	shift
 	run "$RUN" "$@"
@@ -46,10 +51,10 @@ refused "there is no program 'no-such-program'" -- no-such-program
 refused "there is no program" -- "$WORK"
 
 echo 'int main(void) { return 0; }' >"$WORK/main.c"
-if cc -static -o "$WORK/static" "$WORK/main.c" 2>/dev/null; then
-	refused "is statically linked" -- "$WORK/static"
-	refused "default_library=shared" -- "$WORK/static"
-fi
+cc -static -o "$WORK/static" "$WORK/main.c" 2>/dev/null || cannot="there is no static C library"
+refused "is statically linked" -- "$WORK/static"
+refused "default_library=shared" -- "$WORK/static"
+cannot=
 echo 'const char info[] __attribute__((used)) = "PMD_INFO_STRING= {}"; int main(void) { return 0; }' \
 	>"$WORK/dpdk.c"
 cc -o "$WORK/dpdk" "$WORK/dpdk.c"
@@ -57,14 +62,18 @@ refused "has DPDK linked into it" -- "$WORK/dpdk"
 cc -o "$WORK/set-uid" "$WORK/main.c" && chmod 4755 "$WORK/set-uid"
 refused "is set-uid" -- "$WORK/set-uid"
 cc -o "$WORK/capable" "$WORK/main.c"
-if setcap cap_net_raw+ep "$WORK/capable" 2>/dev/null; then
-	refused "has file capabilities" -- "$WORK/capable"
-fi
+setcap cap_net_raw+ep "$WORK/capable" 2>/dev/null ||
+	cannot="setcap cannot give $WORK a file capability"
+refused "has file capabilities" -- "$WORK/capable"
+cannot=
 
-if [ ! -e /dev/iommu ]; then
-	refused "the kernel has no iommufd" -- dpdk-testpmd
-	refused "the kernel has no iommufd" --dry-run --user root -- dpdk-testpmd
+[ ! -e /dev/iommu ] || cannot="this kernel has iommufd"
+refused "the kernel has no iommufd" -- dpdk-testpmd
+refused "the kernel has no iommufd" --dry-run --user root -- dpdk-testpmd
+if [ -z "$cannot" ]; then
 	check "nothing has been changed" not test -e /run/dpdk-iommufd
+else
+	skip "$cannot" "nothing has been changed"
 fi
 
 done_testing
