@@ -15,7 +15,7 @@ if [ -z "${LAB_KERNEL:-}" ]; then
 	LAB_KERNEL=$(kernel_image)
 	export LAB_KERNEL
 fi
-suite=$(userland_of "$@")
+suite=$(value_of --userland "$@")
 if [ -n "$suite" ]; then
 	if [ ! -d "$(userland_folder "$suite")" ]; then
 		clean_up_at_exit
@@ -34,4 +34,16 @@ fi
 # Seen by the guest wherever it is.
 DPDK_IOMMUFD_BUILD=$(realpath -m "$BUILD")
 export DPDK_IOMMUFD_BUILD
+suite=$(value_of --qemu "$@")
+if [ -n "$suite" ]; then
+	if [ ! -d "$(other_qemu "$suite")" ]; then
+		clean_up_at_exit
+		open_log lab
+		expect_steps 1
+		step "QEMU of Debian $suite" make_other_qemu "$suite"
+		trap - EXIT INT TERM HUP
+	fi
+	LAB_QEMU=$(other_qemu "$suite")/qemu
+	export LAB_QEMU
+fi
 exec "${PYTHON[@]}" "$program" "$CACHE" "$@"

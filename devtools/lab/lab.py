@@ -81,6 +81,9 @@ def parse(arguments):
                          help="auto takes KVM only if a guest boots under it [auto]")
     machine.add_argument("--kernel", metavar="FILE", default=os.environ.get("LAB_KERNEL"),
                          help="boot this bzImage instead of the lab's own")
+    machine.add_argument("--qemu", choices=["trixie"],
+                         help="run it with that Debian's QEMU instead of this machine's "
+                              "(downloaded and unpacked once)")
     guest = parser.add_argument_group("the guest")
     guest.add_argument("--no-unsafe", action="store_true",
                        help="leave vfio's enable_unsafe_noiommu_mode off")
@@ -125,7 +128,7 @@ def machine_of(options, accel):
         numa=options.numa, hugepages=options.hugepages, iommu=options.iommu,
         debug_memory=options.debug_memory,
         more_kernel_arguments=options.kernel_argument, unsafe_noiommu=not options.no_unsafe,
-        accel=accel)
+        accel=accel, qemu=os.environ.get("LAB_QEMU", QEMU))
 
 
 def build_outside():

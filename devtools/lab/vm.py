@@ -46,6 +46,7 @@ class Machine:
     more_kernel_arguments: list = dataclasses.field(default_factory=list)
     unsafe_noiommu: bool = True
     accel: str = "tcg"
+    qemu: str = QEMU
 
     def check(self):
         if not 0 <= self.nics <= MAX_NICS:
@@ -105,7 +106,7 @@ class Machine:
         cpu_and_accel = (["-accel", "kvm", "-cpu", "host"] if self.accel == "kvm" else
                          ["-accel", "tcg,thread=multi", "-cpu", "max"])
         return [
-            QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            self.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-M", "q35", *cpu_and_accel, *self._processors(),
             *self._memory(),
             "-kernel", self.kernel, "-initrd", initrd, "-append", self.kernel_arguments(),

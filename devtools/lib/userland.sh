@@ -24,12 +24,14 @@ make_userland() {
 	rm -rf "$work"
 }
 
-# userland_of ARGUMENT...: the suite that lab.sh's arguments ask for; nothing if none.
-userland_of() {
+# value_of --OPTION ARGUMENT...: what lab.sh's arguments give for an option; nothing if it is not there.
+value_of() {
+	local option=$1
+	shift
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
 		case $1 in
-		--userland) echo "${2:-}" && return ;;
-		--userland=*) echo "${1#*=}" && return ;;
+		"$option") echo "${2:-}" && return ;;
+		"$option="*) echo "${1#*=}" && return ;;
 		esac
 		shift
 	done
