@@ -24,6 +24,7 @@ class DmaAddresses(Process):
 
     def start(self):
         self._answer(START)
+        self.note_start()
         return self
 
     def _answer(self, timeout):

@@ -51,6 +51,12 @@ def move_to_other_node(pid, addresses):
                for address, node in zip(addresses, nodes_of(pid, addresses)))
 
 
+def scatter(pid, start, end, step):
+    """Moves each step-th 4 KiB page of [start, end) to the other node, so that no more than step
+    of them are neighbours for a device; the number of those that stay."""
+    return move_to_other_node(pid, range(start, end, step * PAGE))
+
+
 def status(pid, name):
     """A line of /proc/PID/status."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
@@ -96,6 +102,24 @@ def hugepages_of(pid):
                 start, end = (int(word, 16) for word in header.split()[0].split("-"))
                 found += range(start, end, HUGEPAGE)
     return found
+
+
+def hugepages_by_node(pid):
+    """{NUMA node: hugepages of a process}."""
+    nodes = {}
+    with open(f"/proc/{pid}/numa_maps", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if " huge " in line:
+                for node, pages in re.findall(r" N(\d+)=(\d+)", line):
+                    nodes[int(node)] = nodes.get(int(node), 0) + int(pages)
+    return nodes
+
+
+def free_hugepages(node):
+    """Free hugepages of 2 MiB of a node."""
+    with open(f"/sys/devices/system/node/node{node}/hugepages/hugepages-2048kB/free_hugepages",
+              encoding="ascii") as file:
+        return int(file.read())
 
 
 def shared_anonymous_of(pid):

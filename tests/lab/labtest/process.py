@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A program on a terminal of its own: line-buffered output, as a person would see it."""
 
+import contextlib
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import threading
 import time
 
 _running = []
+startups = []  # seconds until a DPDK program was ready, of each
 
 
 class Timeout(Exception):
@@ -44,6 +46,7 @@ class Process:
         finally:
             os.close(slave)
         self.pid = self._child.pid
+        self._start = time.monotonic()
         self.shared = False  # to be used by the next test too
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -61,6 +64,10 @@ class Process:
                 self._changed.notify_all()
             if not data:
                 return
+
+    def note_start(self):
+        """Its start is over: counts it."""
+        startups.append(time.monotonic() - self._start)
 
     def send(self, text):
         os.write(self._terminal, text.encode())
@@ -120,10 +127,37 @@ class Process:
             os.close(self._terminal)
 
 
+class Shared:
+    """A program that the tests of a file use one after another: called, it gives the one that runs,
+    or starts it, as after a test that has failed."""
+
+    def __init__(self, start):
+        self._start = start
+        self._program = None
+
+    def __call__(self):
+        if self._program is None or not self._program.is_running():
+            self._program = self._start()
+            self._program.shared = True
+        return self._program
+
+
 def run(argv, timeout=60, **options):
     """Runs a program to its end: (exit status, output)."""
     program = Process(argv, **options)
     return program.wait(timeout), program.output
+
+
+def settled(read, wanted, quiet=2.0):
+    """What read() gives once it is what is wanted, or has not changed for quiet seconds: a number
+    that does not come is no wait in vain, but wrong."""
+    value, deadline = read(), time.monotonic() + quiet
+    while value != wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+        before, value = value, read()
+        if value != before:
+            deadline = time.monotonic() + quiet
+    return value
 
 
 def last_words(lines=25):
@@ -133,6 +167,18 @@ def last_words(lines=25):
         words.append(f"--- {' '.join(program.argv)}")
         words += [line[:300] for line in program.output[-20000:].splitlines()[-lines:]]
     return words
+
+
+@contextlib.contextmanager
+def explained():
+    """No program of the block outlives it; if it fails, their last words are printed."""
+    try:
+        yield
+    except Exception:
+        print(*last_words(), sep="\n", flush=True)
+        raise
+    finally:
+        kill_all()
 
 
 def kill_all(but_shared=False):

@@ -20,6 +20,7 @@ class TxSources(Process):
         super().__init__([lab.TX_SOURCES, "-l", "0-1", "--no-pci", *lab.plugins(),
                           *lab.allow(lab.NICS[0]), *(["--in-memory"] if in_memory else [])])
         self._read = self.wait_for(r"(?m)^(done|failed.*)$", _START).end()
+        self.note_start()
 
     def answer(self, pattern, limit=60):
         """The match of what the last command has answered."""

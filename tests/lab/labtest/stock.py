@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 
-from labtest import lab, privileges, process
+from labtest import lab, memory, privileges, process, tap
 from labtest.telemetry import Telemetry
 from labtest.testpmd import Testpmd
 
@@ -94,6 +94,24 @@ def testpmd(*devices, eal=(), options=(), user=privileges.UID):
 def stock_testpmd(*devices, eal=(), options=()):
     """The same the stock way: as root, vfio's group, pagemap."""
     return Testpmd(["-l", "0-1", *allow(*devices), *eal], options)
+
+
+def check_privileges(pid, user=privileges.UID):
+    """What a command has under dpdk-iommufd-run: the user's identity and two capabilities."""
+    for name, expected in privileges_of_command(user).items():
+        tap.equal(memory.status(pid, name), expected, name)
+
+
+def privileges_of_command(user=privileges.UID):
+    """The same as lines of /proc/PID/status."""
+    capabilities = f"{privileges.IPC_LOCK | privileges.SYS_RAWIO:016x}"
+    return {**dict.fromkeys(("CapEff", "CapPrm", "CapBnd", "CapAmb"), capabilities),
+            "Uid": "\t".join([str(user)] * 4)}
+
+
+def has_been_given(device, user=privileges.UID):
+    """Whether the user may open the device's node, for as long as a command runs."""
+    return os.stat(lab.cdev_of(device)).st_uid == user
 
 
 def child_of(program):

@@ -5,7 +5,7 @@ import re
 import time
 
 from labtest import lab
-from labtest.process import Process, Timeout
+from labtest.process import Process, Timeout, settled
 
 PROGRAM = "dpdk-testpmd"
 PROMPT = "testpmd> "
@@ -15,16 +15,22 @@ START = 60  # seconds until the first prompt, in software emulation
 OPTIONS = ["-i", "--total-num-mbufs=4096", "--nb-cores=1"]
 
 
-class Testpmd(Process):
-    """With the EAL arguments of lab.eal(). prefix: a program that starts it, with arguments."""
+def command_line(eal, options):
+    return [PROGRAM, *eal, "--", *options]
 
-    def __init__(self, eal=None, options=(), prefix=(), **rest):
+
+class Testpmd(Process):
+    """With the EAL arguments of lab.eal(). prefix: a program that starts it, with arguments. defaults:
+    the options before those that are given."""
+
+    def __init__(self, eal=None, options=(), prefix=(), defaults=tuple(OPTIONS), **rest):
         arguments = lab.eal() if eal is None else eal
-        super().__init__([*prefix, PROGRAM, *arguments, "--", *OPTIONS, *options], **rest)
+        super().__init__([*prefix, *command_line(arguments, [*defaults, *options])], **rest)
 
     def start(self):
         """Waits for the first prompt."""
         self.wait_for(PROMPT, START)
+        self.note_start()
         return self
 
     def wait_for_links(self, ports=2, limit=10):
@@ -56,6 +62,17 @@ class Testpmd(Process):
     def stats(self, port):
         """The counters of `show port stats`: {"RX-packets": ...}."""
         return counters(self.command(f"show port stats {port}"))
+
+    def packets(self):
+        """Seconds of our clock, and the packets received and sent so far, of all ports together."""
+        text = self.command("show port stats all")
+        now = time.monotonic()
+        return now, *(sum(int(number) for number in re.findall(rf"{way}-packets:\s*(\d+)", text))
+                      for way in ("RX", "TX"))
+
+    def settled(self, port, name, wanted):
+        """A counter of `show port stats`, as process.settled() has it."""
+        return settled(lambda: self.stats(port)[name], wanted)
 
     def xstats(self, port):
         found = re.findall(r"^([a-z]\w*): (\d+)$", self.command(f"show port xstats {port}"), re.M)

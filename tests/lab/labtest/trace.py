@@ -20,22 +20,36 @@ def _change_probes(text):
 
 
 class PagemapOpens:
-    """Counts from `with` on."""
+    """Counts from `with` on, having seen one of its own."""
+
+    def __init__(self):
+        self._own = 0
 
     def __enter__(self):
         _change_probes(f"p:{_EVENT} pagemap_open")
         lab.write(f"{TRACEFS}/trace", "")
         lab.write(f"{TRACEFS}/events/kprobes/{_EVENT}/enable", "1")
+        with open("/proc/self/pagemap", "rb"):
+            pass
+        self._own = self.count()
+        if self._own != 1 or len(self.by()) != 1:
+            self.__exit__()
+            raise RuntimeError("the kernel's trace does not see an open of pagemap")
+        lab.write(f"{TRACEFS}/trace", "")
         return self
 
     def __exit__(self, *_):
         lab.write(f"{TRACEFS}/events/kprobes/{_EVENT}/enable", "0")
         _change_probes(f"-:{_EVENT}")
 
-    @staticmethod
-    def by():
+    def by(self):
         """The threads that opened it, by name, once for each time."""
-        return re.findall(rf"^\s*(\S.*)-\d+\s.*\b{_EVENT}:", lab.read(f"{TRACEFS}/trace"), re.M)
+        names = re.findall(rf"^\s*(\S.*)-\d+\s.*\b{_EVENT}:", lab.read(f"{TRACEFS}/trace"), re.M)
+        return names + ["(unknown)"] * (self.count() - len(names))  # the trace drops the oldest
 
     def count(self):
-        return len(self.by())
+        for line in lab.read(f"{TRACEFS}/kprobe_profile").splitlines():
+            name, hits, missed = line.split()
+            if name == _EVENT:
+                return int(hits) + int(missed) - self._own
+        raise RuntimeError("the kernel has lost the probe of pagemap_open")

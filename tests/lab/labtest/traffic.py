@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Frames through two ports of testpmd and back, every byte compared."""
 
+import threading
+import time
+
 from labtest import tap
 
+PAUSE = 0.005  # seconds between the frames of a flow, which testpmd can follow in emulation
 BATCH = 128  # frames in flight, well below the descriptors of a queue
 
 
@@ -28,6 +32,32 @@ def round_trip(peer, own, count=256):
         tap.equal(wrong, [], "frames that were changed on their way")
         returned += len(back)
     return returned
+
+
+class Flow:
+    """Frames that the peer sends all the while the block runs, whatever becomes of them. sent: how
+    many they are so far."""
+
+    def __init__(self, peer, own):
+        self.peer = peer
+        self.own = own
+        self.sent = 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._end.is_set():
+            self.peer.send(self.peer.frame(self.own, 600))
+            self.sent += 1
+            time.sleep(PAUSE)
 
 
 def check(peer, program, count=256):
