@@ -97,21 +97,13 @@ def stock_testpmd(*devices, eal=(), options=()):
 
 
 def check_privileges(pid, user=privileges.UID):
-    """What a command has under dpdk-iommufd-run: the user's identity and two capabilities."""
-    for name, expected in privileges_of_command(user).items():
-        tap.equal(memory.status(pid, name), expected, name)
-
-
-def privileges_of_command(user=privileges.UID):
-    """The same as lines of /proc/PID/status."""
-    capabilities = f"{privileges.IPC_LOCK | privileges.SYS_RAWIO:016x}"
-    return {**dict.fromkeys(("CapEff", "CapPrm", "CapBnd", "CapAmb"), capabilities),
-            "Uid": "\t".join([str(user)] * 4)}
-
-
-def has_been_given(device, user=privileges.UID):
-    """Whether the user may open the device's node, for as long as a command runs."""
-    return os.stat(lab.cdev_of(device)).st_uid == user
+    """What a command has under dpdk-iommufd-run --user: the user's identity, no capability, and
+    memory that is pinned all the same. Nothing that was there before has become his."""
+    for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb", "CapInh"):
+        tap.equal(memory.status(pid, name), "0" * 16, name)
+    tap.equal(memory.status(pid, "Uid"), "\t".join([str(user)] * 4), "Uid")
+    for path in ("/dev/iommu", "/dev/hugepages", *(lab.cdev_of(nic) for nic in lab.NICS)):
+        tap.equal(os.stat(path).st_uid, 0, f"owner of {path}")
 
 
 def child_of(program):
