@@ -5,19 +5,20 @@
 compared, under a storm of page migration and compaction; and what cannot be used is refused with
 the reason."""
 
-import contextlib
 import errno
 import re
 
 from labtest import lab, memory, tap, telemetry, traffic
 from labtest.peer import Peer
 from labtest.sources import FRAMES, TxSources
+from labtest.process import Ended
 from labtest.storm import Storm
 from labtest.testpmd import Testpmd
 
 ARENA = 64 << 20
 BUFFERS = 4096 * 2048  # bytes at least of each of testpmd's pools
 LINES = 200  # at most, of an answer of /iommufd/areas
+RING = 4096 * 16  # bytes of a ring of 4096 descriptors
 ARENA_OF_PROGRAM = 8 << 20  # tx_sources.cpp
 # Of migration and compaction under traffic. A round takes seconds in emulation: EAL's own memory
 # and the application's in 4 KiB pages stand a longer storm for all.
@@ -117,15 +118,34 @@ def iova_pa():
     forwards("--iova-mode=pa")
 
 
-@tap.test("--no-huge: rings that fit a page of 4 KiB work, others are refused with the reason")
+@tap.test("--no-huge: rings that fit a page of 4 KiB work, others are refused with the reason",
+          limit=150)
 def no_huge():
     totals = forwards("--no-huge", "-m", "64", options=["--rxd=256", "--txd=256"])
     tap.check(totals["pages_4k"] > 0 and totals["pages_2m"] == 0, f"{totals}")
-    program = Testpmd(lab.eal(extra=["--no-huge", "-m", "64"]),
-                      ["--rxd=4096", "--txd=4096"]).start()
-    program.quit()
-    tap.contains(program.output, "bytes are not contiguous for a device: no page is large enough; "
-                                 "use hugepages", "testpmd")
+    refuses_larger_rings()
+
+
+def refuses_larger_rings():
+    """Two pages of 4 KiB may happen to be neighbours, and a ring to lie in a row of such: memory is
+    scattered while no device has it."""
+    nic = lab.NICS[0]
+    program = Testpmd(lab.eal(nic, extra=["--no-huge", "-m", "64"])).start()
+    with telemetry.Telemetry() as connection:
+        areas = telemetry.areas(connection)
+    program.commands("port stop 0", "port close 0", f"device detach iommufd:{nic}")
+    tap.equal(memory.pinned(program.pid), 0, "bytes pinned without a device")
+    for area in areas:
+        tap.equal(memory.scatter(program.pid, area.va, area.va + area.bytes, RING // memory.PAGE),
+                  0, "pages that stay though no device has them")
+    tap.contains(program.command(f"port attach iommufd:{nic}"), "is attached", "testpmd")
+    program.commands("port config all rxd 4096", "port config all txd 4096")
+    start = len(program.output)
+    program.command("port start 0")
+    tap.contains(program.output[start:], f"{RING} bytes are not contiguous for a device: no page is "
+                                         "large enough; use hugepages", "testpmd")
+    tap.equal(program.quit(), 0, "exit status")
+    lab.clean_up()
 
 
 @tap.test("testpmd --mp-alloc=anon: pools of another kind, in 4 KiB pages that EAL does not know")
@@ -133,8 +153,7 @@ def mp_anon():
     def scatter(program):
         # Neighbours come to be far apart, and buffers that lie across them to be in two pieces.
         for start, end in memory.shared_anonymous_of(program.pid):
-            pages = range(start, end, 16 * memory.PAGE)
-            tap.equal(memory.move_to_other_node(program.pid, pages), 0,
+            tap.equal(memory.scatter(program.pid, start, end, 16), 0,
                       "pages that stay though no queue uses them")
         program.command("port start all")
         split = re.search(r"(\d+) of the 4096 buffers of pool mb_pool_0 lie in pages that are no "
@@ -178,9 +197,11 @@ def arena():
 def arena_too_large():
     free = lab.hugepages_free()
     program = Testpmd(lab.eal(lab.NICS[0] + ",arena=64G"))
-    with contextlib.suppress(Exception):
-        program.start().quit()
-    program.wait(30)
+    try:
+        program.start()
+        raise tap.Failure("testpmd has started as if it had the arena")
+    except Ended:
+        tap.check(program.wait(30) > 0, "exit status")
     tap.contains(program.output, "not enough free hugepages", "testpmd")
     tap.contains(program.output, "32768 of 2 MiB are needed; raise", "testpmd")
     lab.clean_up()
