@@ -1,17 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 # lab: --nics 2 --peer
-"""The plugins as `ninja install` leaves them: one folder, given to EAL or its own, in which
-they find each other; and the hardware they say they drive."""
+"""What `ninja install` leaves. The plugins: one folder, given to EAL or its own, in which they find
+each other; and the hardware they say they drive. The launcher and the library it preloads: below
+their prefix, where they find each other without the tree that they were built in."""
 
+import contextlib
 import functools
 import json
 import os
 import shutil
 import subprocess
 
-from labtest import lab, process, tap
+from labtest import lab, process, stock, tap, traffic
+from labtest.peer import Peer
 from labtest.testpmd import Testpmd
+from labtest.trace import PagemapOpens
 
 FOLDER = "/run/labtest-installed"  # EAL takes no plugin from below /tmp
 
@@ -29,10 +33,15 @@ def install():
     finally:
         process.run(["umount", logs])
     tap.equal(status, 0, f"meson install\n{output}")
+    return folder_of("librte_bus_iommufd.so")
+
+
+def folder_of(name):
+    """Where a file was installed."""
     for path, _, files in os.walk(FOLDER):
-        if "librte_bus_iommufd.so" in files:
+        if name in files:
             return path
-    raise tap.Failure(f"no librte_bus_iommufd.so below {FOLDER}")
+    raise tap.Failure(f"no {name} below {FOLDER}")
 
 
 @tap.test("all plugins are installed, into the folder the packaged DPDK loads")
@@ -60,6 +69,64 @@ def folder_alone():
     for port in (0, 1):
         tap.equal(program.info(port)["Driver name"], "net_iommufd_igb", f"driver of port {port}")
     tap.equal(program.quit(), 0, "exit status of testpmd")
+
+
+def mount(*words):
+    status, output = process.run(["mount", *words])
+    tap.equal(status, 0, f"mount {' '.join(words)}: {output}")
+
+
+@contextlib.contextmanager
+def at_prefix():
+    """What was installed is where it is to be used, and the tree that it was built in is not there:
+    nothing of it is found by chance. Gives the prefix."""
+    install()
+    folder = folder_of("dpdk-iommufd-run").removeprefix(FOLDER)
+    tap.equal(os.path.basename(folder), "bin", "folder of the launcher")
+    prefix = os.path.dirname(folder)
+    with contextlib.ExitStack() as undo:
+        for words, place in ((["--bind", FOLDER + prefix], prefix),
+                             (["-t", "tmpfs", "tmpfs"], lab.BUILD)):
+            mount(*words, place)
+            undo.callback(process.run, ["umount", place])
+        undo.callback(process.kill_all)  # what is in use is not unmounted
+        yield prefix
+
+
+def mapped_by(pid):
+    """Files that a process has mapped."""
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as file:
+        return {line.split(maxsplit=5)[5].strip() for line in file if len(line.split()) > 5}
+
+
+@tap.test("the launcher and its library, below their prefix: testpmd forwards as uid 1000")
+def launcher():
+    with at_prefix() as prefix, Peer() as peer, PagemapOpens() as opens:
+        run = [f"{prefix}/bin/dpdk-iommufd-run", *stock.run(*lab.NICS)[1:]]
+        program = Testpmd(["-l", "0-1", *stock.allow(*lab.NICS)], prefix=run).start()
+        child = stock.child_of(program)
+        stock.check_privileges(child)
+        ours = [path for path in mapped_by(child) if "iommufd" in path and path.endswith(".so")]
+        tap.equal(len(ours), 1, f"libraries of the project in testpmd: {ours}; their number")
+        tap.check(ours[0].startswith(prefix + "/"), f"{ours[0]} is not below {prefix}")
+        traffic.check(peer, program)
+        tap.equal(program.quit(), 0, "exit status")
+        tap.equal(opens.by(), [], "threads that opened pagemap")
+    stock.clean_up()
+
+
+@tap.test("negative control: without the library the launcher says where it has looked")
+def no_library():
+    with at_prefix() as prefix:
+        folder = folder_of("librte_iommufd_preload.so")
+        library = os.path.join(folder, "librte_iommufd_preload.so")
+        os.rename(library, library + ".away")
+        try:
+            status, output = process.run([f"{prefix}/bin/dpdk-iommufd-run", "--dry-run", "--", "true"])
+        finally:
+            os.rename(library + ".away", library)
+    tap.equal(status, 1, f"status:\n{output}")
+    tap.contains(output, folder.removeprefix(FOLDER), "dpdk-iommufd-run")
 
 
 @tap.test("dpdk-pmdinfo.py shows the hardware")
