@@ -17,22 +17,19 @@ import time
 from labtest import lab, tap
 from labtest import peer as peers
 from labtest.peer import MAX_FRAME, MAX_VLAN_FRAME, MIN_FRAME, Peer, is_tagged
+from labtest.process import Shared, settled
 from labtest.testpmd import Testpmd
 
 BATCH = 128  # frames in flight, well below the 512 descriptors of a queue
 CHECK_SEQUENCE = 4  # bytes that the kernel counts with each frame
 ERRORS = ("RX-missed", "RX-errors", "RX-nombuf", "TX-errors")
 
-_testpmd = None
+_testpmd = Shared(lambda: Testpmd().start().wait_for_links())
 
 
 def testpmd():
     """One for all tests: two ports with a link, which accept their own address only."""
-    global _testpmd  # pylint: disable=global-statement
-    if _testpmd is None or not _testpmd.is_running():
-        _testpmd = Testpmd().start().wait_for_links()
-        _testpmd.shared = True
-    return _testpmd.commands("set promisc all off", "set allmulti all off", "clear port stats all")
+    return _testpmd().commands("set promisc all off", "set allmulti all off", "clear port stats all")
 
 
 def sizes():
@@ -93,7 +90,7 @@ def through(peer, program, received, sent):
     program.command("start")
     before = peer.counter("rx_packets")
     back = exchange(peer, frames)
-    arrived = peer.counter("rx_packets") - before
+    arrived = settled(lambda: peer.counter("rx_packets") - before, len(frames))
     forwarded = program.stop()
     compare(back, frames, lambda frame: peers.mac_bytes(peer.mac) + peers.mac_bytes(sender) +
             peers.body(frame))
@@ -181,11 +178,11 @@ def one_way():
         program = testpmd().commands("set fwd rxonly", "set portlist 1", "set txpkts 200",
                                      f"set eth-peer 1 {peer.mac}")
         before = peer.counter("rx_packets"), peer.counter("rx_bytes")
+        expected = before[0] + 96, before[1] + 96 * (200 + CHECK_SEQUENCE)
         program.command("start tx_first 3")  # bursts of 32
-        time.sleep(0.5)
-        gained = peer.counter("rx_packets") - before[0], peer.counter("rx_bytes") - before[1]
+        gained = settled(lambda: (peer.counter("rx_packets"), peer.counter("rx_bytes")), expected)
         program.command("stop")
-        tap.equal(gained, (96, 96 * (200 + CHECK_SEQUENCE)), "frames and bytes at the peer")
+        tap.equal(gained, expected, "frames and bytes at the peer")
         stats = program.stats(1)
         tap.equal((stats["TX-packets"], stats["TX-bytes"]), (96, 96 * 200), "sent by the NIC")
 
@@ -194,7 +191,7 @@ def one_way():
         frames = [peer.frame(own, 60 + i) for i in range(300)]
         for frame in frames:
             peer.send(frame)
-        time.sleep(0.5)
+        program.settled(0, "RX-packets", len(frames))
         program.commands("stop", "set portlist 0,1")
         stats = program.stats(0)
         tap.equal((stats["RX-packets"], stats["RX-bytes"]), (300, sum(map(len, frames))),

@@ -18,17 +18,9 @@ OURS = "10.77.0.1"
 THEIRS = "10.77.0.2"  # icmpecho answers to every address
 LONGEST = 1472  # bytes of payload in one frame: 1500 - IPv4's 20 - ICMP's 8
 
-_testpmd = None
-
-
-def testpmd():
-    """One for all tests, on the first NIC alone: two would both answer."""
-    global _testpmd  # pylint: disable=global-statement
-    if _testpmd is None or not _testpmd.is_running():
-        _testpmd = Testpmd(lab.eal(lab.NICS[0]), ["--forward-mode=icmpecho"]).start()
-        _testpmd.shared = True
-        _testpmd.wait_for_links(1).command("start")
-    return _testpmd
+# One for all tests, on the first NIC alone: two would both answer.
+testpmd = process.Shared(lambda: Testpmd(lab.eal(lab.NICS[0]), ["--forward-mode=icmpecho"])
+                         .start().wait_for_links(1).commands("start"))
 
 
 def ping(*options):
