@@ -6,6 +6,7 @@ same process, for every 4 KiB page, while both look at it."""
 
 from labtest import lab, memory, tap
 from labtest.dma import NONE, CommandFailed, DmaAddresses
+from labtest.process import Shared
 
 
 def compare(program, runs):
@@ -18,6 +19,10 @@ def compare(program, runs):
         tap.equal(claimed, real, f"addresses of {length:#x} bytes at {va:#x}")
         pages += len(real)
     return pages
+
+
+# For what can be shown in one process, after another.
+on_both_nics = Shared(lambda: DmaAddresses(nics=lab.NICS).start())
 
 
 def page_of(program, va):
@@ -49,7 +54,7 @@ def hugepages():
 
 @tap.test("every mbuf of an iommufd pool, and memory that EAL adds and frees at run time")
 def growth():
-    program = DmaAddresses(nics=lab.NICS).start()
+    program = on_both_nics()
     pool = program.pool(3000)
     tap.contains(program.output, "ops iommufd", "the program")
     tap.equal(len(pool), 3000, "mbufs")
@@ -70,10 +75,11 @@ def growth():
 
 @tap.test("4 KiB pages given to a device by rte_dev_dma_map()")
 def external_memory():
-    program = DmaAddresses(nics=lab.NICS).start()
+    program = on_both_nics()
     va = program.at(f"anon {8 << 20}")
     tap.equal(program.lookup(va), NONE, "address before it was given")
     tap.equal(compare(program, program.runs(f"give {va:#x} {8 << 20}")), 8 << 20 >> 12, "pages")
+    tap.equal(program.quit(), 0, "exit status")
 
 
 @tap.test("4 KiB pages of --no-huge; an object is in one piece, or there is none")

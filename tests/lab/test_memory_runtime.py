@@ -10,6 +10,7 @@ import re
 
 from labtest import lab, memory, tap, telemetry
 from labtest.peer import Peer
+from labtest.process import Shared
 from labtest.sources import TxSources
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -21,6 +22,9 @@ PAGES = 4  # hugepages of a round: a pool and a block
 EXTERNAL = 1 << 20  # bytes that the program has given to rte_dev_dma_map()
 ARENA = 16 << 20
 RESTORES = 10
+
+# One for the tests of packets in flight and of arenas; the last of them stops its port.
+sources = Shared(TxSources)
 
 
 def hugepages_on(node, name="free"):
@@ -35,7 +39,7 @@ def unmapped():
 @tap.test("hugepages of EAL come and go under traffic: every frame and every buffer comes back")
 def growth():
     with Peer() as peer:
-        program = TxSources()
+        program = TxSources()  # whose port "echo" stops
         before, count = telemetry.memory(), 0
         program.send("echo\n")
         while count < FRAMES or unmapped() - before["unmap_calls"] < ROUNDS * PAGES:
@@ -82,7 +86,7 @@ def pool_on(node, pages):
 @tap.test("rte_dev_dma_unmap() of memory that packets in flight lie in is refused, and leaves it usable")
 def in_flight():
     with Peer() as peer:
-        program = TxSources()
+        program = sources()
         program.check_frames(peer, "mapped")  # 40: the last ones fill no batch of 32
         before, pinned = telemetry.memory(), memory.pinned(program.pid)
         program.ask("unmap", f"errno {errno.EBUSY}")
@@ -96,35 +100,12 @@ def in_flight():
         program.ask("unmap", "errno 0")
         tap.equal(pinned - memory.pinned(program.pid), EXTERNAL, "bytes no longer pinned")
         program.check_frames(peer, "mapped", 0)
-        tap.equal(program.quit(), 0, "exit status")
-
-
-@tap.test("a hugepage that EAL frees while a packet in it is in flight stays pinned until the port "
-          "has stopped")
-def freed_in_flight():
-    with Peer() as peer:
-        program = TxSources()
-        program.check_frames(peer, "malloc")
-        free, pinned = lab.hugepages_free(), memory.pinned(program.pid)
-        program.ask("free", "freed")
-        tap.contains(program.output, "memory that EAL frees: a queue or a pool still uses 0x200000",
-                     "the log")
-        tap.equal(telemetry.memory()["retired_areas"], 1, "areas of freed memory")
-        others = lab.hugepages_free() - free  # of the block, and what it makes whole with it
-        tap.check(others > 0, "no other hugepage of the block is free")
-        tap.equal(pinned - memory.pinned(program.pid), others * memory.HUGEPAGE, "bytes unpinned")
-        program.ask("stop", "errno 0")
-        tap.equal(telemetry.memory()["retired_areas"], 0, "areas of freed memory")
-        tap.equal((lab.hugepages_free() - free, pinned - memory.pinned(program.pid)),
-                  (others + 1, (others + 1) * memory.HUGEPAGE), "free hugepages and bytes unpinned")
-        tap.equal(program.quit(), 0, "exit status")
 
 
 @tap.test("an arena lies on the NUMA node it was asked for; where it does not fit, it says so")
 def nodes():
-    if memory.numa_nodes() < 2:
-        raise tap.Skip("one NUMA node")
-    program = TxSources()
+    tap.check(memory.numa_nodes() > 1, "one NUMA node: nothing is shown")
+    program = sources()
     for node in (0, 1):
         va, length = program.arena(node, ARENA >> 20)
         tap.equal(length, ARENA, "bytes of the arena")
@@ -137,7 +118,6 @@ def nodes():
         program.ask("drop", "errno 0")
         tap.equal(set(memory.hugepages_of(program.pid)) & set(pages), set(), "pages left of it")
     does_not_fit(program)
-    tap.equal(program.quit(), 0, "exit status")
 
 
 def does_not_fit(program):
@@ -156,6 +136,27 @@ def does_not_fit(program):
         tap.equal(memory.pinned(program.pid), pinned, "bytes pinned")
         program.arena(-1, ARENA >> 20)
         program.ask("drop", "errno 0")
+
+
+@tap.test("a hugepage that EAL frees while a packet in it is in flight stays pinned until the port "
+          "has stopped")
+def freed_in_flight():
+    with Peer() as peer:
+        program = sources()
+        program.check_frames(peer, "malloc")
+        free, pinned = lab.hugepages_free(), memory.pinned(program.pid)
+        program.ask("free", "freed")
+        tap.contains(program.output, "memory that EAL frees: a queue or a pool still uses 0x200000",
+                     "the log")
+        tap.equal(telemetry.memory()["retired_areas"], 1, "areas of freed memory")
+        others = lab.hugepages_free() - free  # of the block, and what it makes whole with it
+        tap.check(others > 0, "no other hugepage of the block is free")
+        tap.equal(pinned - memory.pinned(program.pid), others * memory.HUGEPAGE, "bytes unpinned")
+        program.ask("stop", "errno 0")
+        tap.equal(telemetry.memory()["retired_areas"], 0, "areas of freed memory")
+        tap.equal((lab.hugepages_free() - free, pinned - memory.pinned(program.pid)),
+                  (others + 1, (others + 1) * memory.HUGEPAGE), "free hugepages and bytes unpinned")
+        tap.equal(program.quit(), 0, "exit status")
 
 
 tap.main()

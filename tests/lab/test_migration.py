@@ -18,10 +18,13 @@ def frames(program, pages):
     return [memory.physical(program.pid, page)[0] for page in pages]
 
 
+# One for all tests.
+running = process.Shared(lambda: DmaAddresses(nics=lab.NICS, eal=["-m", "32"]).start())
+
+
 def start():
-    if memory.numa_nodes() < 2:
-        raise tap.Skip("one NUMA node: there is nowhere to migrate to")
-    program = DmaAddresses(nics=lab.NICS, eal=["-m", "32"]).start()
+    tap.check(memory.numa_nodes() > 1, "one NUMA node: there is nowhere to migrate to")
+    program = running()
     start_of_unknown = program.at(f"hugepages {UNKNOWN_PAGES}")
     unknown = [start_of_unknown + i * memory.HUGEPAGE for i in range(UNKNOWN_PAGES)]
     return program, hugepages_of_eal(program), unknown
@@ -43,7 +46,6 @@ def move_pages():
     tap.equal(memory.move_to_other_node(program.pid, mapped), len(mapped),
               "mapped pages that stay")
     tap.equal(frames(program, mapped), mapped_before, "addresses of mapped pages")
-    tap.equal(program.quit(), 0, "exit status")
 
 
 @tap.test("migratepages(8) of the whole process: the same, and addresses stay true")
@@ -75,6 +77,7 @@ def added():
     program.ask("shrink")
     tap.equal(hugepages_of_eal(program), known, "hugepages of EAL after shrinking")
     tap.equal(lab.hugepages_free(), free, "free hugepages after shrinking")
+    tap.equal(program.quit(), 0, "exit status")
 
 
 tap.main()
