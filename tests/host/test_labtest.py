@@ -73,6 +73,12 @@ def stuck():
     raise process.Stuck("it is in the kernel")
 
 
+def unknown_name():
+    sys.argv[1:] = ["a test", "one that there is not"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        tap.main()
+
+
 # The line before the one that gives the result, and that.
 TIMEOUT = ("# timeout", "not ok")
 FAILED = ("", "not ok")
@@ -102,7 +108,7 @@ def output_of(function):
 def main():
     lab.state = dict  # this machine has none of the guest's devices
     lab.clean_up = lambda: None
-    print(f"1..{len(EXPECTED)}")
+    print(f"1..{len(EXPECTED) + 1}")
     for number, (function, (before, words)) in enumerate(EXPECTED.items(), start=1):
         lines, status = output_of(function)
         at = next(at for at, line in enumerate(lines) if line.startswith(("ok 1", "not ok 1")))
@@ -112,6 +118,14 @@ def main():
         for line in [] if good_ else lines:
             print("#", line)
         print(f"{'ok' if good_ else 'not ok'} {number} - {function.__name__}", flush=True)
+    tap.forget()
+    tap.test("a test")(good)
+    try:
+        unknown_name()
+    except SystemExit as end:
+        code = end.code
+    refused = code == "no test has 'one that there is not' in its name"
+    print(f"{'ok' if refused else 'not ok'} {len(EXPECTED) + 1} - a name that no test has")
 
 
 if __name__ == "__main__":

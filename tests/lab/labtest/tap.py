@@ -10,7 +10,7 @@ with a deadline, and after the last one the guest must be as it was before the f
 
     tap.main()
 
-Arguments, if any, are parts of names: only the tests that match run.
+Arguments, if any, are parts of names: only the tests that match run, and each part has to.
 
 A test that waited for something in vain, and has found nothing wrong, has "# timeout" on the line
 before its "not ok": that alone may be tried again.
@@ -120,6 +120,9 @@ def _run(function, limit):
 
 def main():
     """Runs the registered tests, then checks what they have left behind."""
+    for part in sys.argv[1:]:
+        if not any(part in name for name, _, _ in _tests):
+            sys.exit(f"no test has {part!r} in its name")
     wanted = [entry for entry in _tests
               if not sys.argv[1:] or any(part in entry[0] for part in sys.argv[1:])]
     before = lab.state()
@@ -145,4 +148,6 @@ def main():
         if timeout:
             note("timeout")
         print(f"{'ok' if passed else 'not ok'} {number} - {name}{directive}", flush=True)
+    if process.startups:
+        note(f"{len(process.startups)} starts of DPDK programs took {sum(process.startups):.1f} s")
     sys.exit(1 if failed else 0)
