@@ -23,8 +23,9 @@ END
 
 # compare FOLDER: the result goes to FOLDER/result.json.
 compare() {
-	"$DEVTOOLS/lab.sh" run --nics 2 --timeout $((180 * ROUNDS)) --share "$1" -- \
-		"${PYTHON[@]}" "$DEVTOOLS/quickstart/compare.py" "$BUILD" $ROUNDS | while read -r line; do
+	"$DEVTOOLS/lab.sh" run --nics 2 --timeout $((180 * ROUNDS)) --share "$1" \
+		--env "LAB_BUILD=$BUILD" -- \
+		"${PYTHON[@]}" "$DEVTOOLS/quickstart/compare.py" $ROUNDS | while read -r line; do
 		echo "$line"
 		case $line in
 		round*) echo "$line" >"$DETAIL" ;;

@@ -8,42 +8,25 @@ import os
 import statistics
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "quickstart"))
+os.environ["LAB_BUILD"] = sys.argv[1]
+sys.path.insert(0, os.path.join(os.environ["LAB_TREE"], "devtools/quickstart"))
 
 # pylint: disable=wrong-import-position
-import compare
-
-PCI = "/sys/bus/pci"
-
-
-def bind(device):
-    folder = f"{PCI}/devices/{device}"
-    compare.write(f"{folder}/driver_override", "vfio-pci\n")
-    if os.path.exists(f"{folder}/driver"):
-        compare.write(f"{folder}/driver/unbind", device)
-    compare.write(f"{PCI}/drivers/vfio-pci/bind", device)
+import compare  # noqa: E402
+from labtest import lab, process, stock  # noqa: E402
 
 
 def main():
-    build, rounds = sys.argv[1], int(sys.argv[2])
-    nics = os.environ["LAB_NICS"].split()
-    extra = os.environ["LAB_EXTRA"].split()
-    for device in extra:
-        bind(device)
-    nics += extra
-    commands = {"stock": compare.stock_command(nics),
-                "ours": compare.preload_command(nics, build)}
-    trace = compare.PagemapTrace()
-    results = {name: [] for name in commands}
-    for number in range(1, rounds + 1):
-        for name, command in commands.items():
-            results[name].append(compare.measure(
-                command, trace,
-                lambda text, at=number, way=name: print(f"round {at}, {way}: {text}", flush=True)))
-            print(json.dumps({name: results[name][-1]}), flush=True)
+    rounds = int(sys.argv[2])
+    for device in stock.EXTRA:
+        lab.bind(device, "vfio-pci")
+    nics = lab.NICS + stock.EXTRA
+    ways = {"stock": compare.stock_way(nics), "ours": compare.preload_way(nics)}
+    results = {name: [] for name in ways}
+    with process.explained():
+        compare.measure_all(ways, rounds, results)
     speed = {(name, figure): statistics.median(result[figure] for result in results[name])
-             for name in commands for figure in ("mpps", "mpps_after_migration")}
+             for name in ways for figure in ("mpps", "mpps_after_migration")}
     summary = {
         "ours_mpps": speed["ours", "mpps"],
         "stock_mpps": speed["stock", "mpps"],

@@ -20,11 +20,13 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.environ["LAB_TREE"], "devtools/quickstart"))
-from testpmd import Testpmd  # pylint: disable=wrong-import-position
+os.environ["LAB_BUILD"] = json.loads(sys.argv[1])["build"]
+sys.path.insert(0, os.path.join(os.environ["LAB_TREE"], "tests/lab"))
 
-PLUGINS = ["bus/iommufd/librte_bus_iommufd.so", "mempool/iommufd/librte_mempool_iommufd.so",
-           "drivers/net/iommufd_igb/librte_net_iommufd_igb.so"]
+# pylint: disable=wrong-import-position
+from labtest import lab, process, stock  # noqa: E402
+from labtest.testpmd import Testpmd  # noqa: E402
+
 # A CPU that is emulated in software has no fast vector instructions: scalar code beside.
 DRIVERS = ["ours_scalar", "stock", "ours"]
 NO_SIMD = 64  # RTE_VECT_SIMD_DISABLED
@@ -32,24 +34,13 @@ CRC = 4  # bytes; the sizes are those on the wire
 SETTLE, MEASURE = 0.7, 2  # seconds
 
 
-def command(driver, nics, build, queues):
-    words = ["dpdk-testpmd", "-l", "0-1"]
+def start(driver, queues):
+    eal = lab.eal() if driver != "stock" else ["-l", "0-1", *stock.allow(*lab.NICS)]
     if driver == "ours_scalar":
-        words.append(f"--force-max-simd-bitwidth={NO_SIMD}")
-    if driver != "stock":
-        words.append("--no-pci")
-        for plugin in PLUGINS:
-            words += ["-d", os.path.join(build, plugin)]
-        words += ["--mbuf-pool-ops-name", "iommufd"]
-    for nic in nics:
-        words += ["-a", nic if driver == "stock" else f"iommufd:{nic}"]
-    words += ["--", "-i", "--portmask=0x3", "--total-num-mbufs=16384", "--no-lsc-interrupt",
-              f"--rxq={queues}", f"--txq={queues}"]
-    return words + (["--txonly-multi-flow"] if queues > 1 else [])
-
-
-def mac_address(testpmd, port):
-    return re.search(r"MAC address: (\S+)", testpmd.command(f"show port info {port}"))[1]
+        eal.append(f"--force-max-simd-bitwidth={NO_SIMD}")
+    return Testpmd(eal, ["--portmask=0x3", "--total-num-mbufs=16384", "--no-lsc-interrupt",
+                         f"--rxq={queues}", f"--txq={queues}",
+                         *(["--txonly-multi-flow"] if queues > 1 else [])], defaults=["-i"]).start()
 
 
 def burst_modes(testpmd):
@@ -73,10 +64,9 @@ def queues_in_use(testpmd):
 class Source:
     """The kernel-driven NIC, sending echo requests."""
 
-    def __init__(self, build, address, size):
-        self.process = subprocess.Popen(
-            ["taskset", "-c", "0", os.path.join(build, "app/bench/bench_echo_source"),
-             os.environ["LAB_PEER"], address, str(size - CRC)])
+    def __init__(self, address, size):
+        self.process = subprocess.Popen(["taskset", "-c", "0", lab.BENCH_ECHO_SOURCE, lab.PEER,
+                                         address, str(size - CRC)])
 
     def __enter__(self):
         return self
@@ -98,13 +88,13 @@ def packets_while(testpmd, seconds):
     return after - before, end - begin
 
 
-def measure_point(testpmd, build, mode, size):
+def measure_point(testpmd, mode, size):
     testpmd.command(f"set fwd {mode}")
     testpmd.command(f"set txpkts {size - CRC}")
     testpmd.command("clear fwd stats all")
     if mode == "icmpecho":
         testpmd.command("start")
-        with Source(build, mac_address(testpmd, 0), size):
+        with Source(testpmd.mac(0), size):
             time.sleep(SETTLE)
             packets, seconds = packets_while(testpmd, MEASURE)
     else:
@@ -118,15 +108,17 @@ def measure_point(testpmd, build, mode, size):
 
 def measure(driver, plan, queues, progress):
     points = []
-    nics = os.environ["LAB_NICS"].split()
-    with Testpmd(command(driver, nics, plan["build"], queues)) as testpmd:
+    with process.explained():
+        testpmd = start(driver, queues)
         modes = burst_modes(testpmd)
         for mode in plan["modes"]:
             for size in plan["sizes"]:
-                packets, seconds, used = measure_point(testpmd, plan["build"], mode, size)
+                packets, seconds, used = measure_point(testpmd, mode, size)
                 progress(f"{mode}, {size} B, {queues} queues: {packets / seconds / 1e6:.3f} Mpps")
                 points.append({"driver": driver, "mode": mode, "size": size, "queues": queues,
                                "packets": packets, "seconds": seconds, "queues_used": used})
+        if testpmd.quit() != 0:
+            raise process.Ended("testpmd ended badly")
     return points, modes
 
 

@@ -16,49 +16,20 @@ Progress goes to stdout, one line each.
 import json
 import os
 import platform
-import shlex
 import statistics
 import subprocess
 import sys
 import time
 
-from testpmd import Testpmd, TestpmdError
+sys.path.insert(0, os.path.join(os.environ["LAB_TREE"], "tests/lab"))
 
-UID = 1000
-CAPABILITIES = ["ipc_lock", "sys_rawio"]
-PLUGINS = ["bus/iommufd/librte_bus_iommufd.so", "mempool/iommufd/librte_mempool_iommufd.so",
-           "drivers/net/iommufd_igb/librte_net_iommufd_igb.so"]
+# pylint: disable=wrong-import-position
+from labtest import lab, memory, privileges, process, stock, testpmd  # noqa: E402
+from labtest.trace import PagemapOpens  # noqa: E402
+
 # Few mbufs: what is allocated has to fit on either NUMA node after the migration.
-TESTPMD_OPTIONS = ["--", "-i", "--forward-mode=io", "--portmask=0x3", "--total-num-mbufs=16384"]
+OPTIONS = ["-i", "--forward-mode=io", "--portmask=0x3", "--total-num-mbufs=16384"]
 SETTLE, MEASURE, MEASURE_MOVED = 3, 4, 4  # seconds
-TRACING = "/sys/kernel/tracing"
-
-
-def write(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-
-
-class PagemapTrace:
-    """Counts every open of any /proc/PID/pagemap, in the kernel."""
-
-    def __init__(self):
-        write(f"{TRACING}/kprobe_events", "p:pagemap pagemap_open")
-        write(f"{TRACING}/events/kprobes/pagemap/enable", "1")
-        before = self.count()
-        with open("/proc/self/pagemap", "rb"):
-            pass
-        if self.count() != before + 1:
-            raise RuntimeError("the kernel's trace does not see an open of pagemap")
-
-    @staticmethod
-    def count():
-        with open(f"{TRACING}/kprobe_profile", encoding="ascii") as file:
-            for line in file:
-                name, hits, _ = line.split()
-                if name == "pagemap":
-                    return int(hits)
-        raise RuntimeError("the kernel has lost the probe of pagemap_open")
 
 
 def simd_limit():
@@ -66,40 +37,40 @@ def simd_limit():
         return ["--force-max-simd-bitwidth=64"] if "QEMU TCG" in file.read() else []
 
 
-def stock_command(nics):
-    words = ["dpdk-testpmd", "-l", "0-1", *simd_limit()]
-    for nic in nics:
-        words += ["-a", nic]
-    return words + TESTPMD_OPTIONS
+class Way:
+    """To start testpmd: its EAL arguments, behind a prefix."""
+
+    def __init__(self, eal, prefix=()):
+        self.eal = ["-l", "0-1", *simd_limit(), *eal]
+        self.prefix = list(prefix)
+
+    def command(self):
+        return testpmd.command_line(self.eal, OPTIONS)
+
+    def start(self):
+        return testpmd.Testpmd(self.eal, OPTIONS, self.prefix, defaults=()).start()
+
+    def pid(self, program):
+        """Of testpmd itself, which dpdk-iommufd-run starts as its child."""
+        return stock.child_of(program) if lab.RUN in self.prefix else program.pid
 
 
-def our_command(nics, build):
-    words = ["dpdk-testpmd", "--no-pci", "-l", "0-1", *simd_limit()]
-    for plugin in PLUGINS:
-        words += ["-d", os.path.join(build, plugin)]
-    for nic in nics:
-        words += ["-a", f"iommufd:{nic}"]
-    return words + ["--mbuf-pool-ops-name", "iommufd"] + TESTPMD_OPTIONS
+def stock_way(nics):
+    return Way(stock.allow(*nics))
 
 
-def preload_command(nics, build):
-    return [os.path.join(build, "app/run/dpdk-iommufd-run"), "--user", str(UID),
-            *(word for nic in nics for word in ("--device", nic)), "--"] + stock_command(nics)
+def preload_way(nics):
+    return Way(stock.allow(*nics), stock.run(*nics))
 
 
-def unprivileged(command):
-    capabilities = "-all," + ",".join("+" + name for name in CAPABILITIES)
-    return ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups",
-            f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}",
-            f"--bounding-set={capabilities}", "--"] + command
+def our_way(nics):
+    return Way(["--no-pci", *lab.plugins(), *lab.allow(*nics), *lab.POOL_OPS],
+               privileges.user("ipc_lock", "sys_rawio"))
 
 
-def open_to_user():
+def nodes_of_user():
     """All that an administrator has to hand to the user."""
-    nodes = ["/dev/iommu", "/dev/hugepages"]
-    nodes += [f"/dev/vfio/devices/{name}" for name in os.listdir("/dev/vfio/devices")]
-    for node in nodes:
-        os.chown(node, UID, UID)
+    return ["/dev/iommu", "/dev/hugepages", *map(lab.cdev_of, lab.NICS)]
 
 
 def other_node(nodes):
@@ -108,29 +79,40 @@ def other_node(nodes):
     return source, 0 if source else 1
 
 
-def measure(command, trace, progress):
-    opens = trace.count()
+def mpps(program, seconds):
+    """Million packets that it forwards per second, by our clock."""
+    begin, _, before = program.packets()
+    time.sleep(seconds)
+    end, _, after = program.packets()
+    return (after - before) / (end - begin) / 1e6
+
+
+def measure(way, progress):
     progress("starting testpmd")
-    with Testpmd(command) as testpmd:
-        testpmd.command("start tx_first")
+    with PagemapOpens() as opens:
+        program = way.start()
+        pid = way.pid(program)
+        program.command("start tx_first")
         time.sleep(SETTLE)
         progress("measuring")
-        result = {"mpps": testpmd.mpps(MEASURE)}
-        result["uid"] = int(testpmd.status("Uid").split()[0])
-        result["capabilities"] = testpmd.status("CapEff")
-        result["pinned_kib"] = int(testpmd.status("VmPin").split()[0])
-        nodes = testpmd.hugepages_by_node()
+        result = {"mpps": mpps(program, MEASURE)}
+        result["uid"] = int(memory.status(pid, "Uid").split()[0])
+        result["capabilities"] = memory.status(pid, "CapEff")
+        result["pinned_kib"] = memory.pinned(pid) // 1024
+        nodes = memory.hugepages_by_node(pid)
         source, target = other_node(nodes)
         progress(f"moving its memory from node {source} to node {target}")
-        subprocess.run(["migratepages", str(testpmd.pid), str(source), str(target)], check=False)
-        left = testpmd.hugepages_by_node().get(source, 0)
+        subprocess.run(["migratepages", str(pid), str(source), str(target)], check=True)
+        left = memory.hugepages_by_node(pid).get(source, 0)
         result["hugepages_moved"] = nodes[source] - left
         result["hugepages_stayed"] = left
         time.sleep(SETTLE)
         progress("measuring again")
-        result["mpps_after_migration"] = testpmd.mpps(MEASURE_MOVED)
+        result["mpps_after_migration"] = mpps(program, MEASURE_MOVED)
         progress("ending testpmd")
-    result["pagemap_opens"] = trace.count() - opens
+        if program.quit() != 0:
+            raise process.Ended(f"testpmd ended badly:\n{program.output[-2000:]}")
+        result["pagemap_opens"] = opens.count()
     return result
 
 
@@ -151,28 +133,31 @@ def dpdk_version():
                           text=True, check=True).stdout.strip()
 
 
+def measure_all(ways, rounds, results):
+    for number in range(1, rounds + 1):
+        for name, way in ways.items():
+            results[name].append(measure(way, lambda text, at=number, who=name: print(
+                f"round {at} of {rounds}, {who}: {text}", flush=True)))
+            print(json.dumps({name: results[name][-1]}), flush=True)
+
+
 def main():
-    build, rounds = sys.argv[1], int(sys.argv[2])
-    nics = os.environ["LAB_NICS"].split()
-    ours = our_command(nics, build)
-    commands = {"stock": stock_command(nics), "preload": preload_command(nics, build),
-                "ours": unprivileged(ours)}
-    open_to_user()
-    trace = PagemapTrace()
-    results = {name: [] for name in commands}
+    rounds = int(sys.argv[1])
+    ways = {"stock": stock_way(lab.NICS), "preload": preload_way(lab.NICS),
+            "ours": our_way(lab.NICS)}
+    results = {name: [] for name in ways}
     try:
-        for number in range(1, rounds + 1):
-            for name, command in commands.items():
-                results[name].append(measure(
-                    command, trace,
-                    lambda text: print(f"round {number} of {rounds}, {name}: {text}", flush=True)))
-                print(json.dumps({name: results[name][-1]}), flush=True)
-    except TestpmdError as error:
-        print(f"{name}: {shlex.join(command)}\n{error}", flush=True)
+        with privileges.owned(*nodes_of_user()), process.explained():
+            measure_all(ways, rounds, results)
+    except (process.Timeout, process.Ended) as error:
+        print(error, flush=True)
         return 1
     summary = {name: medians(rounds_of) for name, rounds_of in results.items()}
-    summary |= {"kernel": platform.release(), "dpdk": dpdk_version(), "command": ours,
-                "preload_command": commands["preload"], "rounds": rounds}
+    summary |= {"kernel": platform.release(), "dpdk": dpdk_version(),
+                "command": ways["ours"].command(),
+                "preload_command": [str(word) for word in stock.run(*lab.NICS)] +
+                                   ways["preload"].command(),
+                "rounds": rounds}
     with open(os.path.join(os.environ["LAB_JOB"], "result.json"), "w", encoding="utf-8") as file:
         json.dump(summary, file)
     return 0
