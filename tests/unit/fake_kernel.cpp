@@ -159,6 +159,14 @@ int FakeKernel::open(const char *path, int flags) {
     return add({.iommu = nullptr, .cdev = std::move(file)});
 }
 
+// Of descriptors that came from elsewhere too.
+int FakeKernel::set_cloexec(int fd) {
+    const int ret = enter("F_SETFD");
+    if (ret == 0)
+        closed_by_exec.push_back(fd);
+    return ret;
+}
+
 int FakeKernel::close(int fd) {
     if (find(fd, "close") == nullptr)
         return -EBADF;

@@ -114,13 +114,15 @@ public:
     [[nodiscard]] long hugepage_files() const; // open
 
     // --- what happened --------------------------------------------------------------------
-    std::vector<std::string> calls; // names, in order; failed ones too
+    std::vector<int> closed_by_exec; // by set_cloexec()
+    std::vector<std::string> calls;  // names, in order; failed ones too
     [[nodiscard]] long count(const std::string &name) const;
     [[nodiscard]] Census census() const;
 
     // --- Kernel ---------------------------------------------------------------------------
     int open(const char *path, int flags) override;
     int close(int fd) override;
+    int set_cloexec(int fd) override;
     int ioctl(int fd, unsigned long request, void *arg) override;
     int mmap(std::size_t length, int fd, off_t offset, void **addr) override;
     int munmap(void *addr, std::size_t length) override;

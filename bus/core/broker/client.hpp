@@ -25,6 +25,7 @@ public:
 
     int open(const char *path, int flags) override;
     int close(int fd) override { return kernel_.close(fd); }
+    int set_cloexec(int fd) override { return kernel_.set_cloexec(fd); }
     int ioctl(int fd, unsigned long request, void *arg) override;
     int mmap(std::size_t length, int fd, off_t offset, void **addr) override {
         return kernel_.mmap(length, fd, offset, addr);

@@ -25,10 +25,10 @@ public:
     // Sizes the running kernel has, in bytes, in no order.
     virtual std::vector<std::uint64_t> sizes() = 0;
     // Hugepages of a size that nobody has, on a node; -1 for all nodes. 0 if it cannot be told.
-    virtual std::uint64_t free_pages(std::uint64_t page, int node) = 0;
+    virtual std::uint64_t free_pages(std::uint64_t page_size, int node) = 0;
     // A file without a name, of hugepages: on the mount that libhugetlbfs finds for the size,
     // else a memfd. The descriptor.
-    virtual int open(std::uint64_t page) = 0;
+    virtual int open(std::uint64_t page_size) = 0;
     virtual int truncate(int fd, std::uint64_t length) = 0;
     // mmap(2) of a file from offset on over what is mapped at addr.
     virtual int map_over(void *addr, std::size_t length, int fd, std::uint64_t offset) = 0;

@@ -24,6 +24,8 @@ public:
     // open(2); O_CLOEXEC is always added.
     virtual int open(const char *path, int flags) = 0;
     virtual int close(int fd) = 0;
+    // FD_CLOEXEC for a descriptor that somebody else has made.
+    virtual int set_cloexec(int fd) = 0;
     virtual int ioctl(int fd, unsigned long request, void *arg) = 0;
     // mmap(2) of a shared, read-write mapping of fd; the address goes to *addr.
     virtual int mmap(std::size_t length, int fd, off_t offset, void **addr) = 0;

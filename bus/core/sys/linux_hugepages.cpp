@@ -42,9 +42,9 @@ public:
         return {found.begin(), found.begin() + (filled < 0 ? 0 : filled)};
     }
 
-    std::uint64_t free_pages(std::uint64_t page, int node) override {
+    std::uint64_t free_pages(std::uint64_t page_size, int node) override {
         const std::string pool =
-            "hugepages/hugepages-" + std::to_string(page >> 10) + "kB/free_hugepages";
+            "hugepages/hugepages-" + std::to_string(page_size >> 10) + "kB/free_hugepages";
         std::ifstream file(node < 0 ? "/sys/kernel/mm/" + pool
                                     : "/sys/devices/system/node/node" + std::to_string(node) + "/" +
                                           pool);
@@ -52,16 +52,16 @@ public:
         return file >> count ? count : 0;
     }
 
-    int open(std::uint64_t page) override {
+    int open(std::uint64_t page_size) override {
         // A mount may be there that this user cannot write to: a memfd needs none.
-        if (hugetlbfs_find_path_for_size(static_cast<long>(page)) != nullptr) {
-            const int fd = hugetlbfs_unlinked_fd_for_size(static_cast<long>(page));
+        if (hugetlbfs_find_path_for_size(static_cast<long>(page_size)) != nullptr) {
+            const int fd = hugetlbfs_unlinked_fd_for_size(static_cast<long>(page_size));
             if (fd >= 0) {
                 (void)fcntl(fd, F_SETFD, FD_CLOEXEC); // NOLINT(*-vararg)
                 return fd;
             }
         }
-        const auto size = static_cast<unsigned int>(std::countr_zero(page)) << MFD_HUGE_SHIFT;
+        const auto size = static_cast<unsigned int>(std::countr_zero(page_size)) << MFD_HUGE_SHIFT;
         return result(::memfd_create("iommufd-arena", MFD_CLOEXEC | MFD_HUGETLB | size));
     }
 

@@ -28,6 +28,10 @@ public:
     // returns from close()"), so nobody may call it a second time.
     int close(int fd) override { return result(::close(fd)); }
 
+    int set_cloexec(int fd) override {
+        return result(::fcntl(fd, F_SETFD, FD_CLOEXEC)); // NOLINT(*-vararg)
+    }
+
     int ioctl(int fd, unsigned long request, void *arg) override {
         long ret = 0;
         do {

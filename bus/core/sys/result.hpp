@@ -3,11 +3,12 @@
 #pragma once
 
 // How an operation of several system calls fails: which call, on what, with which errno, and
-// what the user can do about it. Bus and preload library turn it into a log line and a negative
-// errno.
+// what the user can do about it. Everything above the seam (kernel.hpp, hugepages.hpp) returns
+// it; bus and preload library turn it into a log line and a negative errno where C calls them.
 
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <tl/expected.hpp>
@@ -35,4 +36,29 @@ inline tl::unexpected<Error> failure(int ret, std::string call, std::string reme
     return tl::make_unexpected(Error{-ret, std::move(call), std::move(remedy)});
 }
 
+namespace detail {
+
+template <class T>
+T value_of(Result<T> &&result) {
+    if constexpr (!std::is_void_v<T>)
+        return *std::move(result);
+}
+
+} // namespace detail
+
 } // namespace iommufd
+
+// The value of a Result, where a function goes on only with one; its Error is returned as the
+// function's own otherwise:
+//
+//     TRY(space.open());
+//     const int fd = TRY(open_cdev(path));
+//
+// A statement expression, as gcc and clang have: a value that can only be moved passes too.
+#define TRY(expression)                                                                            \
+    __extension__({                                                                                \
+        auto try_result = (expression);                                                            \
+        if (!try_result)                                                                           \
+            return tl::make_unexpected(std::move(try_result).error());                             \
+        ::iommufd::detail::value_of(std::move(try_result));                                        \
+    })

@@ -49,6 +49,7 @@ public:
         call->length = std::min<std::uint64_t>(call->length, 4096);
         return 0;
     }
+    int set_cloexec(int) override { return -ENOSYS; }
     int mmap(std::size_t, int, off_t, void **) override { return -ENOSYS; }
     int munmap(void *, std::size_t) override { return -ENOSYS; }
     ssize_t pread(int, void *, std::size_t, off_t) override { return -ENOSYS; }

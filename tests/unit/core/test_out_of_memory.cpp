@@ -102,6 +102,10 @@ public:
         const Pause pause;
         return kernel_.close(fd);
     }
+    int set_cloexec(int fd) override {
+        const Pause pause;
+        return kernel_.set_cloexec(fd);
+    }
     int ioctl(int fd, unsigned long request, void *arg) override {
         const Pause pause;
         return kernel_.ioctl(fd, request, arg);
