@@ -13,12 +13,12 @@
 
 #include "iommufd/bus_iommufd_driver.h"
 #include "iommufd/log.hpp"
-#include "iommufd/memory.hpp"
+#include "iommufd/process_memory.hpp"
 
 using iommufd::Arena;
 using iommufd::eal::guarded;
 using iommufd::eal::log_error;
-using iommufd::eal::memory;
+using iommufd::eal::process_memory;
 
 // The C names are views of the C++ objects.
 namespace {
@@ -27,24 +27,13 @@ Arena *arena_of(rte_iommufd_arena *arena) {
     return reinterpret_cast<Arena *>(arena);
 }
 
-rte_iommufd_arena *face_of(Arena *arena) {
+rte_iommufd_arena *to_c(Arena *arena) {
     return reinterpret_cast<rte_iommufd_arena *>(arena);
 }
 
 // A pool's chunk goes back where it came from.
 void free_chunk(rte_mempool_memhdr *chunk, void *arena) {
     rte_iommufd_arena_free(static_cast<rte_iommufd_arena *>(arena), chunk->addr);
-}
-
-// Memory that n objects need if each must stay in one 2 MiB page.
-ssize_t pool_size(rte_mempool *pool, std::size_t *align) {
-    std::size_t page = 0;
-    std::size_t least = 0;
-    if (rte_mempool_get_page_size(pool, &page) < 0)
-        return -EINVAL;
-    page = page == 0 ? iommufd::page_2m : std::min<std::size_t>(page, iommufd::page_2m);
-    return rte_mempool_op_calc_mem_size_helper(
-        pool, pool->size, static_cast<std::uint32_t>(rte_bsf64(page)), 0, &least, align);
 }
 
 // 0 or a negative errno.
@@ -58,7 +47,7 @@ int fill(rte_mempool *pool, rte_iommufd_arena *arena) {
         return ret;
     }
     std::size_t align = 0;
-    const ssize_t size = pool_size(pool, &align);
+    const ssize_t size = rte_iommufd_arena_pool_size(pool, pool->size, &align);
     if (size < 0)
         return static_cast<int>(size);
     void *chunk = rte_iommufd_arena_alloc(arena, static_cast<std::size_t>(size), align);
@@ -82,41 +71,41 @@ int fill(rte_mempool *pool, rte_iommufd_arena *arena) {
 rte_iommufd_arena *rte_iommufd_arena_create(const rte_iommufd_arena_conf *conf) {
     Arena *made = nullptr;
     const int ret = guarded([&] {
-        const auto arena = memory().create_arena({.length = conf->size,
-                                                  .page = conf->page_size,
-                                                  .node = conf->socket_id,
-                                                  .threads = conf->threads});
+        const auto arena = process_memory().create_arena({.length = conf->size,
+                                                          .page_size = conf->page_size,
+                                                          .node = conf->socket_id,
+                                                          .threads = conf->threads});
         if (!arena)
             return log_error("rte_iommufd_arena_create", arena.error());
         made = *arena;
         return 0;
     });
     rte_errno = -ret;
-    return face_of(made);
+    return to_c(made);
 }
 
 int rte_iommufd_arena_destroy(rte_iommufd_arena *arena) {
     return guarded([=] {
         if (arena == nullptr)
             return 0;
-        auto ok = memory().destroy_arena(arena_of(arena));
+        auto ok = process_memory().destroy_arena(arena_of(arena));
         return ok ? 0 : log_error("rte_iommufd_arena_destroy", ok.error());
     });
 }
 
-void rte_iommufd_arena_info_get(const rte_iommufd_arena *face, rte_iommufd_arena_info *info) {
-    const Arena &arena = *reinterpret_cast<const Arena *>(face);
+void rte_iommufd_arena_info_get(const rte_iommufd_arena *c_arena, rte_iommufd_arena_info *info) {
+    const Arena &arena = *reinterpret_cast<const Arena *>(c_arena);
     char *const start = reinterpret_cast<char *>(iommufd::raw(arena.start()));
     *info = {.addr = start,
              .size = arena.length(),
              .free = arena.free_bytes(),
-             .page_size = arena.page(),
+             .page_size = arena.page_size(),
              .longest_run = 0,
              .socket_id = arena.node()};
     for (std::size_t at = 0; at < arena.length();) {
         const std::size_t run = rte_iommufd_dma_contiguous(start + at, arena.length() - at);
         info->longest_run = std::max(info->longest_run, run);
-        at += std::max<std::size_t>(run, arena.page());
+        at += std::max<std::size_t>(run, arena.page_size());
     }
 }
 
@@ -162,6 +151,18 @@ rte_mempool *rte_iommufd_arena_pktmbuf_pool_create(rte_iommufd_arena *arena, con
     return pool;
 }
 
+ssize_t rte_iommufd_arena_pool_size(rte_mempool *pool, unsigned int n, size_t *align) {
+    std::size_t page_size = 0;
+    std::size_t least = 0;
+    if (rte_mempool_get_page_size(pool, &page_size) < 0)
+        return -EINVAL;
+    // An arena is contiguous in pages at least, and its smallest are of 2 MiB.
+    page_size =
+        page_size == 0 ? iommufd::page_2m : std::min<std::size_t>(page_size, iommufd::page_2m);
+    return rte_mempool_op_calc_mem_size_helper(
+        pool, n, static_cast<std::uint32_t>(rte_bsf64(page_size)), 0, &least, align);
+}
+
 rte_iommufd_arena *rte_iommufd_default_arena(void) {
-    return face_of(memory().default_arena());
+    return to_c(process_memory().default_arena());
 }

@@ -26,8 +26,8 @@
 
 #include "iommufd/device.hpp"
 #include "iommufd/log.hpp"
-#include "iommufd/memory.hpp"
 #include "iommufd/physical_addresses.hpp"
+#include "iommufd/process_memory.hpp"
 
 namespace iommufd::eal {
 namespace {
@@ -251,7 +251,7 @@ int parse(const char *name, void *addr) {
 // The application's IOVA is its own guess; devices on this bus are given the table's answer.
 int dma_map(rte_device *device, void *addr, std::uint64_t /*iova*/, std::size_t length) {
     const int ret = guarded([=] {
-        auto ok = memory().map_external(to_device(device), va_of(addr), length);
+        auto ok = process_memory().map_external(to_device(device), va_of(addr), length);
         return ok ? 0 : log_error(device->name, ok.error());
     });
     rte_errno = -ret;
@@ -260,7 +260,7 @@ int dma_map(rte_device *device, void *addr, std::uint64_t /*iova*/, std::size_t 
 
 int dma_unmap(rte_device *device, void *addr, std::uint64_t /*iova*/, std::size_t length) {
     const int ret = guarded([=] {
-        auto ok = memory().unmap_external(to_device(device), va_of(addr), length);
+        auto ok = process_memory().unmap_external(to_device(device), va_of(addr), length);
         return ok ? 0 : log_error(device->name, ok.error());
     });
     rte_errno = -ret;
@@ -321,8 +321,8 @@ std::vector<rte_iommufd_driver *> &drivers() {
     return *all;
 }
 
-std::vector<rte_iommufd_resolved_t> &resolved_callbacks() {
-    static auto *all = new std::vector<rte_iommufd_resolved_t>;
+std::vector<rte_iommufd_remap_callback_t> &remap_callbacks() {
+    static auto *all = new std::vector<rte_iommufd_remap_callback_t>;
     return *all;
 }
 

@@ -11,8 +11,8 @@ namespace iommufd::eal {
 // Registered drivers, in order. Changed by constructors and destructors of plugins only.
 std::vector<rte_iommufd_driver *> &drivers();
 
-// Callbacks for an address space that has been filled anew; changed likewise.
-std::vector<rte_iommufd_resolved_t> &resolved_callbacks();
+// Of mempools, for an address space that has been filled anew; changed likewise.
+std::vector<rte_iommufd_remap_callback_t> &remap_callbacks();
 
 // Parse "iommufd:<BDF>". A bare BDF is the PCI bus's and is not taken.
 bool parse_name(const char *name, rte_pci_addr *addr);

@@ -12,7 +12,7 @@
 #include <rte_kvargs.h>
 
 #include "iommufd/log.hpp"
-#include "iommufd/memory.hpp"
+#include "iommufd/process_memory.hpp"
 
 namespace iommufd::eal {
 namespace {
@@ -76,8 +76,8 @@ Result<BusDevargs> parse_bus_devargs(const rte_devargs *devargs) {
             return bad(arena_key, value, "a size above 0 such as 512M or 2G is wanted");
     }
     if (const char *value = rte_kvargs_get(args.get(), arena_page_key)) {
-        options.arena_page = parse_size(value);
-        if (options.arena_page != page_2m && options.arena_page != page_1g)
+        options.arena_page_size = parse_size(value);
+        if (options.arena_page_size != page_2m && options.arena_page_size != page_1g)
             return bad(arena_page_key, value, "2M or 1G is wanted");
     }
     if (const char *value = rte_kvargs_get(args.get(), rlimit_mode_key)) {
@@ -92,7 +92,7 @@ Result<BusDevargs> parse_bus_devargs(const rte_devargs *devargs) {
 }
 
 Result<void> set_rlimit_mode(const BusDevargs &options) {
-    AddressSpace &space = memory().space();
+    AddressSpace &space = process_memory().space();
     if (!options.rlimit_mode || *options.rlimit_mode == space.rlimit_mode())
         return {};
     if (space.is_open())
@@ -105,21 +105,21 @@ Result<void> set_rlimit_mode(const BusDevargs &options) {
 Result<void> make_default_arena(const BusDevargs &options, int node) {
     if (options.arena == 0)
         return {};
-    if (memory().default_arena() != nullptr) {
+    if (process_memory().default_arena() != nullptr) {
         if (options.arena == the_arena_size)
             return {};
         return bad(arena_key, std::to_string(options.arena >> 20) + "M",
                    "the process has an arena of another size; give the argument to one device");
     }
-    const auto arena = memory().create_arena(
-        {.length = options.arena, .page = options.arena_page, .node = node, .threads = 0});
-    if (!arena)
-        return tl::make_unexpected(arena.error());
-    memory().set_default_arena(*arena);
+    Arena *arena = TRY(process_memory().create_arena({.length = options.arena,
+                                                      .page_size = options.arena_page_size,
+                                                      .node = node,
+                                                      .threads = 0}));
+    process_memory().set_default_arena(arena);
     the_arena_size = options.arena;
     log(RTE_LOG_INFO,
         "mbuf pools come from an arena of %" PRIu64 " MiB in hugepages of %" PRIu64 " MiB",
-        (*arena)->length() >> 20, (*arena)->page() >> 20);
+        arena->length() >> 20, arena->page_size() >> 20);
     return {};
 }
 

@@ -21,7 +21,7 @@ extern const char *const bus_devargs[]; // keys, NULL-terminated
 
 struct BusDevargs {
     std::uint64_t arena = 0; // bytes; 0: none
-    std::uint64_t arena_page = 0;
+    std::uint64_t arena_page_size = 0;
     std::optional<AddressSpace::RlimitMode> rlimit_mode;
 };
 

@@ -7,7 +7,8 @@
 
 /**
  * @file
- * What a poll-mode driver on the iommufd bus includes.
+ * The device model: what a poll-mode driver on the iommufd bus includes. Its memory, rings and
+ * queues as devices see them are in bus_iommufd_dma.h, which comes with this header.
  *
  * Order in a driver (facts of vfio-pci in Linux 7.3, drivers/vfio/pci/):
  *
@@ -22,6 +23,10 @@
  *
  * The bus turns bus mastering off and resets the function again before it unmaps
  * anything, whatever the driver has done.
+ *
+ * Unless a function says otherwise it is called from the thread that probes and configures, one
+ * call for a device at a time, and what it returns as an error has been logged with its cause and
+ * remedy.
  */
 
 #include <stdbool.h>
@@ -31,14 +36,12 @@
 
 #include <bus_driver.h>
 #include <dev_driver.h>
-#include <rte_atomic.h>
 #include <rte_common.h>
 #include <rte_compat.h>
-#include <rte_memzone.h>
 #include <rte_pci.h>
 #include <rte_tailq.h>
 
-#include "rte_bus_iommufd.h"
+#include "bus_iommufd_dma.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -76,6 +79,10 @@ struct rte_iommufd_device {
 /**
  * Take a device. Called from EAL's thread, never twice for a device at once.
  *
+ * @param drv
+ *   The driver, as it was registered.
+ * @param dev
+ *   The device, owned by the bus.
  * @return
  *   0, or a negative errno after having released everything the driver took. The bus then
  *   closes the device.
@@ -83,8 +90,10 @@ struct rte_iommufd_device {
 typedef int (*rte_iommufd_probe_t)(struct rte_iommufd_driver *drv, struct rte_iommufd_device *dev);
 
 /**
- * Give a device back: stop DMA, free what was taken. The BARs are still mapped.
+ * Give a device up: stop DMA, free what was taken. The BARs are still mapped. Called as probe().
  *
+ * @param dev
+ *   A device that probe() has taken.
  * @return
  *   0, or a negative errno if the device cannot be given up now; it then stays probed.
  */
@@ -108,30 +117,49 @@ struct rte_iommufd_driver {
 #define RTE_ETH_DEV_TO_IOMMUFD(eth_dev) RTE_DEV_TO_IOMMUFD((eth_dev)->device)
 
 /**
- * Add a driver to the bus. Meant for constructors, before rte_eal_init().
+ * Add a driver to the bus. Meant for constructors, before rte_eal_init(); not thread-safe.
  *
  * @param driver
- *   Stays owned by the caller.
+ *   Stays owned by the caller, and valid until it is unregistered. The first one registered that
+ *   has a device's ID is given the device.
  */
 __rte_internal void rte_iommufd_register(struct rte_iommufd_driver *driver);
 
-/** Take a driver off the bus; no device may be probed by it. */
+/**
+ * Take a driver off the bus; no device may be probed by it. Not thread-safe.
+ *
+ * @param driver
+ *   One that is not registered is ignored.
+ */
 __rte_internal void rte_iommufd_unregister(struct rte_iommufd_driver *driver);
 
 /**
  * Read PCI configuration space.
  *
+ * @param dev
+ *   A device between probe() and remove().
  * @param buf
- *   @p len bytes to fill.
+ *   @p len bytes to fill; little endian, as all of configuration space.
+ * @param len
+ *   Bytes.
  * @param offset
  *   In bytes from the start of configuration space.
  * @return
- *   0, or a negative errno; -EIO if fewer than @p len bytes could be read.
+ *   0, or a negative errno: -EINVAL beyond the end of configuration space, -EIO if fewer than
+ *   @p len bytes could be read, -ENODEV if the device is not open, else the kernel's.
  */
 __rte_internal int rte_iommufd_read_config(const struct rte_iommufd_device *dev, void *buf,
                                            size_t len, off_t offset);
 
-/** Write PCI configuration space; parameters and result as rte_iommufd_read_config(). */
+/**
+ * Write PCI configuration space. Until rte_iommufd_reset_device() or the end the bus takes the
+ * device for one that may do DMA, as it does not look at what is written.
+ *
+ * @param dev, buf, len, offset
+ *   As rte_iommufd_read_config(); @p buf is read.
+ * @return
+ *   As rte_iommufd_read_config().
+ */
 __rte_internal int rte_iommufd_write_config(const struct rte_iommufd_device *dev, const void *buf,
                                             size_t len, off_t offset);
 
@@ -139,203 +167,25 @@ __rte_internal int rte_iommufd_write_config(const struct rte_iommufd_device *dev
  * Let the device start DMA, or stop it from doing so: the bus master bit of the PCI
  * command register, the only way vfio-pci offers (VFIO_DEVICE_FEATURE_BUS_MASTER is ENOTTY).
  *
+ * @param dev
+ *   A device between probe() and remove().
+ * @param on
+ *   Whether it may.
  * @return
- *   0, or a negative errno.
+ *   0, or a negative errno as rte_iommufd_read_config() and rte_iommufd_write_config().
  */
 __rte_internal int rte_iommufd_set_bus_master(const struct rte_iommufd_device *dev, bool on);
 
 /**
  * VFIO_DEVICE_RESET: bring the function to its power-on state. Configuration space is kept
- * by vfio-pci; registers of the device are not.
+ * by vfio-pci; registers of the device are not. Takes about 100 ms with a function-level reset.
  *
+ * @param dev
+ *   A device between probe() and remove().
  * @return
- *   0, or a negative errno.
+ *   0, or a negative errno: -ENOTSUP if the device cannot be reset, else the kernel's.
  */
 __rte_internal int rte_iommufd_reset_device(const struct rte_iommufd_device *dev);
-
-/**
- * Reserve memory that is mapped and contiguous for every device on the bus, for descriptor
- * rings. The memory is zeroed. Release it with rte_memzone_free().
- *
- * @param name
- *   Of the memzone, unique.
- * @param len
- *   Bytes; no more than the hugepage size of the node's memory.
- * @param align
- *   Bytes, a power of two.
- * @param socket_id
- *   NUMA node or SOCKET_ID_ANY.
- * @param[out] dma
- *   DMA address of the first byte; untouched on failure.
- * @return
- *   The memzone, or NULL with rte_errno set: E2BIG if @p len fits in no page, EFAULT if the
- *   memory is not in the address space, else as rte_memzone_reserve_bounded().
- */
-__rte_internal const struct rte_memzone *rte_iommufd_dma_zone_reserve(const char *name, size_t len,
-                                                                      unsigned int align,
-                                                                      int socket_id,
-                                                                      rte_iova_t *dma);
-
-/**
- * Put memory that EAL does not know into the address space for as long as it is used, whatever
- * devices come and go. For mempool drivers; applications use rte_dev_dma_map(). May be called
- * while the caller holds no lock of EAL's memory.
- *
- * @param addr
- *   Start; a multiple of 4096.
- * @param len
- *   Bytes; a multiple of 4096.
- * @return
- *   0, or a negative errno: -ENODEV without a device, -EEXIST if part of it is mapped
- *   otherwise, -EINVAL, or what pinning answers.
- */
-__rte_internal int rte_iommufd_dma_map(void *addr, size_t len);
-
-/**
- * Undo rte_iommufd_dma_map(), as the memory is about to go. No address of it is found any more;
- * what a queue still uses stays pinned until it does not.
- *
- * @return
- *   0, or -ENOENT if exactly this range is not mapped so.
- */
-__rte_internal int rte_iommufd_dma_unmap(void *addr, size_t len);
-
-/** Memory that somebody uses; see rte_iommufd_hold_pool(), rte_iommufd_hold_memory(). */
-struct rte_iommufd_hold;
-
-struct rte_mempool;
-
-/**
- * Say that a device may write to the memory of a pool's objects: from before a queue is given
- * the first of them until rte_iommufd_hold_release(). Meanwhile
- *
- * - rte_dev_dma_unmap() and rte_iommufd_arena_destroy() of that memory fail with EBUSY;
- * - pages that EAL frees all the same (its event cannot be refused) lose their DMA addresses at
- *   once and their pins with the hold, so that the kernel gives them to nobody before that. EAL
- *   cannot have the same virtual addresses mapped for devices again until then.
- *
- * The end of the last device ends all pins and empties all holds.
- *
- * @return
- *   The hold, or NULL with rte_errno set: EFAULT if an object is not in the address space, ENOMEM.
- */
-__rte_internal struct rte_iommufd_hold *rte_iommufd_hold_pool(struct rte_mempool *pool);
-
-/**
- * The same for the data buffers of a pool's mbufs, of whatever mempool ops, pinned external buffers
- * (RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) included. The mbufs do not carry their DMA addresses: look
- * each up, rte_iommufd_virt2dma(), and see that it is in one piece, rte_iommufd_dma_contiguous().
- *
- * Memory of the pool's own that EAL does not know (rte_mempool_populate_anon()) is put into the
- * address space until the pool is freed, unless the application has done so. External buffers, and
- * what the application has registered with EAL, are its own to map with rte_dev_dma_map().
- *
- * @return
- *   As rte_iommufd_hold_pool(), or NULL with rte_errno set to what pinning answers.
- */
-__rte_internal struct rte_iommufd_hold *rte_iommufd_hold_buffers(struct rte_mempool *pool);
-
-/**
- * Say that objects of a pool carry DMA addresses of [addr, addr + len), so that drivers may give
- * them to a device without looking them up. Until rte_iommufd_hold_release() what
- * rte_iommufd_hold_pool() says of explicit requests holds, and what was mapped for a device that is
- * removed stays pinned; pages that EAL frees all the same are gone. For mempool drivers.
- *
- * @return
- *   As rte_iommufd_hold_pool().
- */
-__rte_internal struct rte_iommufd_hold *rte_iommufd_hold_memory(const void *addr, size_t len);
-
-/** Nobody reaches it by this hold any more. NULL is ignored. */
-__rte_internal void rte_iommufd_hold_release(struct rte_iommufd_hold *hold);
-
-/** Memory as devices see it. */
-struct rte_iommufd_dma_range {
-    rte_iova_t start;
-    size_t len; /**< Bytes. */
-};
-
-/**
- * A transmit queue, as the address space sees it. What a queue has been told to send may lie
- * anywhere, and is not held: that would cost the data path. Instead the queue is asked when memory
- * is about to be unmapped, and what it has in flight stays:
- *
- * - rte_dev_dma_unmap() and rte_iommufd_arena_destroy() fail with EBUSY;
- * - pages that EAL frees all the same, memory of a pool that is freed, and what was mapped for a
- *   device that is removed, lose their addresses at once and their pins when it is sent, as far as
- *   that is known, or with rte_iommufd_in_flight_unregister().
- *
- * The driver says in return when it is between looking an address up and showing it in ranges():
- *
- *     rte_iommufd_lookup_begin(&queue->in_flight);
- *     address = rte_iommufd_virt2dma(data);
- *     descriptor written, queue's tail (of software) moved on
- *     rte_iommufd_lookup_end(&queue->in_flight);
- *
- * Addresses that mbufs of an "iommufd" pool carry need none of this: their pool holds them.
- * Between the two calls the driver must neither wait nor free an mbuf, as what an application does
- * in the callback of an external buffer may be to unmap it.
- */
-struct rte_iommufd_in_flight {
-    /**
-     * Write down what the device may still read, from any thread, while bursts go on: what was
-     * in flight before the call and still is after it must be among it.
-     *
-     * @param[out] ranges
-     *   Room for `capacity`.
-     * @return
-     *   How many there are.
-     */
-    unsigned int (*ranges)(const struct rte_iommufd_in_flight *queue,
-                           struct rte_iommufd_dma_range *ranges);
-    unsigned int capacity; /**< Most that ranges() gives. */
-    uint32_t lookups;      /**< Odd between begin and end. Starts as 0. */
-    void *bus_private;     /**< Of the bus alone. */
-};
-
-/** Before the first lookup of a burst; from the queue's thread. A full memory barrier. */
-static inline void rte_iommufd_lookup_begin(struct rte_iommufd_in_flight *queue) {
-    __atomic_store_n(&queue->lookups, queue->lookups + 1, __ATOMIC_RELAXED);
-    rte_smp_mb(); /* pairs with the one between the table's change and the look at lookups */
-}
-
-/** What was looked up since is in the queue, or will not be. */
-static inline void rte_iommufd_lookup_end(struct rte_iommufd_in_flight *queue) {
-    __atomic_store_n(&queue->lookups, queue->lookups + 1, __ATOMIC_RELEASE);
-}
-
-/**
- * Have a queue asked, from before its device may read out of it.
- *
- * @param queue
- *   Owned by the driver; valid until rte_iommufd_in_flight_unregister().
- * @return
- *   0 or -ENOMEM.
- */
-__rte_internal int rte_iommufd_in_flight_register(struct rte_iommufd_in_flight *queue);
-
-/** The device reads nothing through the queue any more. Nothing to do if not registered. */
-__rte_internal void rte_iommufd_in_flight_unregister(struct rte_iommufd_in_flight *queue);
-
-/**
- * The arena that the device argument "arena=SIZE" made, which pools of the whole application
- * are to come from; NULL without one. For mempool drivers.
- */
-__rte_internal struct rte_iommufd_arena *rte_iommufd_default_arena(void);
-
-/** See rte_iommufd_resolved_callback_register(). */
-typedef void (*rte_iommufd_resolved_t)(void);
-
-/**
- * Be called when the address space has been filled anew: after the first device has been
- * attached, and after the first one that follows a time without any. Pins end with the last
- * device, so DMA addresses kept from before are void and have to be asked for again. No device
- * does DMA during the call.
- *
- * @param callback
- *   Called from the thread that probes, without locks of the bus.
- */
-__rte_internal void rte_iommufd_resolved_callback_register(rte_iommufd_resolved_t callback);
 
 /**
  * Whether a plugin may register itself in the running DPDK: the structs it hands over are

@@ -16,12 +16,10 @@
 #include "iommufd/bus.hpp"
 #include "iommufd/bus_devargs.hpp"
 #include "iommufd/log.hpp"
-#include "iommufd/memory.hpp"
+#include "iommufd/process_memory.hpp"
 
 namespace iommufd::eal {
 namespace {
-
-unsigned int attached; // devices in the address space
 
 bool id_matches(const rte_pci_id &entry, const rte_pci_id &id) {
     const auto match = [](std::uint16_t want, std::uint16_t have) {
@@ -69,68 +67,46 @@ Result<void> check_devargs(const rte_devargs *devargs, const rte_iommufd_driver 
     return result;
 }
 
-void set_bars(Device *dev, bool mapped) {
-    for (std::size_t i = 0; i < RTE_IOMMUFD_MAX_BARS; ++i) {
-        const VfioDevice::Bar bar = mapped ? dev->vfio.bar(i) : VfioDevice::Bar{};
-        dev->bars[i] = {.addr = bar.addr, .length = bar.length};
-    }
+void set_bars(Device *dev) {
+    for (std::size_t i = 0; i < RTE_IOMMUFD_MAX_BARS; ++i)
+        dev->bars[i] = {.addr = dev->attachment->attached().bar(i),
+                        .length = dev->attachment->attached().bar_size(i)};
 }
 
-// Everything up to the driver. On error close() has to follow.
+// Everything up to the driver. What is there after an error goes with the attachment.
 Result<void> open_device(Device *dev) {
-    AddressSpace &space = memory().space();
-    const auto options = parse_bus_devargs(dev->device.devargs);
-    if (!options)
-        return tl::make_unexpected(options.error());
-    if (auto ok = set_rlimit_mode(*options); !ok)
-        return ok;
-    if (auto ok = space.open(); !ok)
-        return ok;
-    if (auto ok = dev->vfio.open(dev->function.cdev_path(), space.iommufd()); !ok)
-        return ok;
-    if (auto ok = dev->vfio.attach(space.ioas()); !ok)
-        return ok;
-    if (attached == 0)
-        if (auto ok = memory().start(); !ok)
-            return ok;
-    ++attached;
-    dev->in_space = true;
-    if (auto ok = make_default_arena(*options, dev->device.numa_node); !ok)
-        return ok;
-    if (attached == 1)
-        for (const auto callback : resolved_callbacks())
+    ProcessMemory &memory = process_memory();
+    const BusDevargs options = TRY(parse_bus_devargs(dev->device.devargs));
+    TRY(set_rlimit_mode(options));
+    dev->attachment.emplace(
+        TRY(Attachment::create(broker::process_kernel(), memory, dev->function.cdev_path())));
+    const bool is_first = memory.attached() == 1;
+    if (is_first)
+        TRY(memory.start());
+    TRY(make_default_arena(options, dev->device.numa_node));
+    if (is_first)
+        for (const auto callback : remap_callbacks())
             callback();
-    if (auto ok = dev->vfio.map_bars(); !ok)
-        return ok;
-    set_bars(dev, true);
+    TRY(dev->attachment->attached().map_bars());
+    set_bars(dev);
     return {};
 }
 
 // From any point of open_device() on. DMA is off before anything is unmapped.
 void close_device(Device *dev) {
-    if (auto ok = dev->vfio.quiesce(); !ok)
+    for (rte_iommufd_bar &bar : dev->bars)
+        bar = {};
+    if (!dev->attachment)
+        return;
+    if (auto ok = dev->attachment->close(); !ok)
         (void)log_error(dev->name, ok.error());
-    // What will not stop for us the kernel stops at the last close, before it unpins.
-    if (!dev->vfio.is_quiet()) {
-        set_bars(dev, false);
-        dev->vfio.close();
-    }
-    if (dev->in_space) {
-        dev->in_space = false;
-        if (--attached == 0)
-            memory().stop();
-        memory().forget(dev);
-    }
-    set_bars(dev, false);
-    dev->vfio.close();
-    if (attached == 0)
-        memory().space().close();
+    dev->attachment.reset();
+    process_memory().remove_device(dev);
 }
 
 } // namespace
 
-Device::Device(const PciFunction &f)
-    : rte_iommufd_device{}, function(f), vfio(broker::process_kernel()) {
+Device::Device(const PciFunction &f) : rte_iommufd_device{}, function(f) {
     (void)rte_pci_addr_parse(f.bdf.c_str(), &addr);
     id = {
         .class_id = f.class_id,

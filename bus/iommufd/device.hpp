@@ -5,9 +5,10 @@
 // A device on the bus from scan to removal. Called from EAL's thread or under its hotplug lock,
 // so one at a time.
 
-#include "core/sys/result.hpp"
+#include <optional>
+
+#include "core/eal_memory/attachment.hpp"
 #include "core/vfio/pci_scan.hpp"
-#include "core/vfio/vfio_device.hpp"
 #include "iommufd/bus_iommufd_driver.h"
 
 namespace iommufd::eal {
@@ -17,8 +18,7 @@ struct Device : rte_iommufd_device {
     explicit Device(const PciFunction &f);
 
     PciFunction function;
-    VfioDevice vfio;
-    bool in_space = false; // attached, and counted
+    std::optional<Attachment> attachment; // from the first step of a probe on
 };
 
 inline Device *device_of(rte_iommufd_device *dev) {

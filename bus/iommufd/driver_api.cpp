@@ -12,23 +12,21 @@
 #include "iommufd/bus.hpp"
 #include "iommufd/device.hpp"
 #include "iommufd/log.hpp"
-#include "iommufd/memory.hpp"
+#include "iommufd/process_memory.hpp"
 
 namespace {
 
 using iommufd::eal::device_of;
 using iommufd::eal::guarded;
 
-// The device behind the pointer a driver has: constness is the driver's view of it.
-iommufd::VfioDevice &vfio_of(const rte_iommufd_device *dev) {
-    return device_of(const_cast<rte_iommufd_device *>(dev))->vfio;
-}
-
-// Run an operation of the device; log its error.
+// Run an operation of the device; log its error. Constness is the driver's view of the device.
 template <class F>
 int on_device(const rte_iommufd_device *dev, F &&operation) {
     return guarded([&] {
-        auto ok = operation(vfio_of(dev));
+        auto &attachment = device_of(const_cast<rte_iommufd_device *>(dev))->attachment;
+        if (!attachment)
+            return -ENODEV;
+        auto ok = operation(attachment->device());
         return ok ? 0 : iommufd::eal::log_error(dev->name, ok.error());
     });
 }
@@ -47,43 +45,43 @@ void rte_iommufd_unregister(rte_iommufd_driver *driver) {
 }
 
 int rte_iommufd_read_config(const rte_iommufd_device *dev, void *buf, size_t len, off_t offset) {
-    return on_device(dev, [=](iommufd::VfioDevice &vfio) {
-        return vfio.read_config(buf, len, static_cast<std::uint64_t>(offset));
+    return on_device(dev, [=](iommufd::BoundDevice &device) {
+        return device.read_config(buf, len, static_cast<std::uint64_t>(offset));
     });
 }
 
 int rte_iommufd_write_config(const rte_iommufd_device *dev, const void *buf, size_t len,
                              off_t offset) {
-    return on_device(dev, [=](iommufd::VfioDevice &vfio) {
-        return vfio.write_config(buf, len, static_cast<std::uint64_t>(offset));
+    return on_device(dev, [=](iommufd::BoundDevice &device) {
+        return device.write_config(buf, len, static_cast<std::uint64_t>(offset));
     });
 }
 
 int rte_iommufd_set_bus_master(const rte_iommufd_device *dev, bool on) {
-    return on_device(dev, [=](iommufd::VfioDevice &vfio) { return vfio.set_bus_master(on); });
+    return on_device(dev, [=](iommufd::BoundDevice &device) { return device.set_bus_master(on); });
 }
 
 int rte_iommufd_reset_device(const rte_iommufd_device *dev) {
-    return on_device(dev, [](iommufd::VfioDevice &vfio) { return vfio.reset(); });
+    return on_device(dev, [](iommufd::BoundDevice &device) { return device.reset(); });
 }
 
 int rte_iommufd_dma_map(void *addr, size_t len) {
     return guarded([=] {
-        auto ok = iommufd::eal::memory().map_external(nullptr, iommufd::va_of(addr), len);
+        auto ok = iommufd::eal::process_memory().map_external(nullptr, iommufd::va_of(addr), len);
         return ok ? 0 : iommufd::eal::log_error("rte_iommufd_dma_map", ok.error());
     });
 }
 
 int rte_iommufd_dma_unmap(void *addr, size_t len) {
     return guarded([=] {
-        auto ok = iommufd::eal::memory().unmap_external(nullptr, iommufd::va_of(addr), len);
+        auto ok = iommufd::eal::process_memory().unmap_external(nullptr, iommufd::va_of(addr), len);
         return ok ? 0 : iommufd::eal::log_error("rte_iommufd_dma_unmap", ok.error());
     });
 }
 
-void rte_iommufd_resolved_callback_register(rte_iommufd_resolved_t callback) {
+void rte_iommufd_remap_callback_register(rte_iommufd_remap_callback_t callback) {
     (void)guarded([=] {
-        iommufd::eal::resolved_callbacks().push_back(callback);
+        iommufd::eal::remap_callbacks().push_back(callback);
         return 0;
     });
 }

@@ -5,7 +5,7 @@
 
 #include <cerrno>
 #include <memory>
-#include <new>
+#include <utility>
 #include <vector>
 
 #include <rte_errno.h>
@@ -13,22 +13,24 @@
 #include <rte_memory.h>
 #include <rte_mempool.h>
 
+#include "core/sys/guarded.hpp"
 #include "iommufd/bus_iommufd_driver.h"
 #include "iommufd/log.hpp"
-#include "iommufd/memory.hpp"
+#include "iommufd/process_memory.hpp"
 
+using iommufd::HeldBy;
 using iommufd::Hold;
 using iommufd::Result;
 using iommufd::eal::guarded;
 using iommufd::eal::log_error;
-using iommufd::eal::memory;
+using iommufd::eal::process_memory;
 
 namespace {
 
-// Memory in pieces, of which those that follow each other closely are held together.
+// Objects or buffers one by one, of which those that follow each other closely are held together.
 struct HoldWalk {
     Hold *hold;
-    std::size_t gap = 0; // bytes between two pieces that belong together
+    std::size_t gap = 0; // bytes between two of them that belong together
     Result<void> result{};
     const char *start = nullptr; // of the run so far
     const char *end = nullptr;
@@ -39,24 +41,27 @@ template <class F>
 void unless_failed(Result<void> *result, F &&f) {
     if (!*result)
         return;
-    try {
-        *result = f();
-    } catch (const std::bad_alloc &) {
-        *result = tl::make_unexpected(iommufd::Error{ENOMEM, {}, {}});
-    }
+    (void)iommufd::catch_all(
+        [&] {
+            *result = f();
+            return 0;
+        },
+        [&](int code, const char *) {
+            *result = tl::make_unexpected(iommufd::Error{code, {}, {}});
+            return 0;
+        });
 }
 
 void hold_run(HoldWalk *walk) {
     if (walk->start == walk->end)
         return;
     const auto length = static_cast<std::uint64_t>(walk->end - walk->start);
-    unless_failed(&walk->result, [=] {
-        return memory().space().hold(iommufd::va_of(walk->start), length, walk->hold);
-    });
+    unless_failed(&walk->result,
+                  [=] { return walk->hold->add(iommufd::va_of(walk->start), length); });
 }
 
-void hold_piece(HoldWalk *walk, const void *piece, std::size_t length) {
-    const char *start = static_cast<const char *>(piece);
+void hold_next(HoldWalk *walk, const void *memory, std::size_t length) {
+    const char *start = static_cast<const char *>(memory);
     const char *end = start + length;
     if (walk->end != nullptr && start >= walk->end &&
         static_cast<std::size_t>(start - walk->end) <= walk->gap) {
@@ -69,7 +74,7 @@ void hold_piece(HoldWalk *walk, const void *piece, std::size_t length) {
 }
 
 void hold_object(rte_mempool *pool, void *opaque, void *object, unsigned int /*index*/) {
-    hold_piece(static_cast<HoldWalk *>(opaque), object, pool->elt_size);
+    hold_next(static_cast<HoldWalk *>(opaque), object, pool->elt_size);
 }
 
 bool has_external_buffers(rte_mempool *pool) {
@@ -81,9 +86,9 @@ void hold_buffer(rte_mempool *pool, void *opaque, void *object, unsigned int /*i
     auto *walk = static_cast<HoldWalk *>(opaque);
     auto *mbuf = static_cast<rte_mbuf *>(object);
     if (has_external_buffers(pool))
-        hold_piece(walk, mbuf->buf_addr, mbuf->buf_len);
+        hold_next(walk, mbuf->buf_addr, mbuf->buf_len);
     else
-        hold_piece(walk, rte_mbuf_to_baddr(mbuf), rte_pktmbuf_data_room_size(pool));
+        hold_next(walk, rte_mbuf_to_baddr(mbuf), rte_pktmbuf_data_room_size(pool));
 }
 
 struct MapWalk {
@@ -102,11 +107,8 @@ void map_chunk(rte_mempool *pool, void *opaque, rte_mempool_memhdr *chunk, unsig
         RTE_PTR_ALIGN_CEIL(static_cast<char *>(chunk->addr) + chunk->len, iommufd::page_4k);
     unless_failed(&walk->result, [=]() -> Result<void> {
         walk->mapped.reserve(walk->mapped.size() + 1);
-        const auto is_new =
-            memory().map_for(pool, iommufd::va_of(start), static_cast<std::uint64_t>(end - start));
-        if (!is_new)
-            return tl::make_unexpected(is_new.error());
-        if (*is_new)
+        if (TRY(process_memory().map_pool_memory(pool, iommufd::va_of(start),
+                                                 static_cast<std::uint64_t>(end - start))))
             walk->mapped.push_back(iommufd::va_of(start));
         return {};
     });
@@ -115,18 +117,15 @@ void map_chunk(rte_mempool *pool, void *opaque, rte_mempool_memhdr *chunk, unsig
 // A new hold, filled by Result<void>(Hold *). NULL with rte_errno set if that fails; nothing is
 // held then.
 template <class F>
-rte_iommufd_hold *make_hold(const char *who, Hold::By by, F &&fill) {
+rte_iommufd_hold *make_hold(const char *who, HeldBy by, F &&fill) {
     std::unique_ptr<Hold> hold;
     const int ret = guarded([&] {
-        hold = std::make_unique<Hold>(by);
-        const Result<void> result = fill(hold.get());
-        if (result)
-            return 0;
-        memory().space().release(hold.get());
-        return log_error(who, result.error());
+        auto made = std::make_unique<Hold>(process_memory().space(), by);
+        if (const Result<void> result = fill(made.get()); !result)
+            return log_error(who, result.error());
+        hold = std::move(made);
+        return 0;
     });
-    if (ret < 0)
-        hold.reset();
     rte_errno = -ret;
     return reinterpret_cast<rte_iommufd_hold *>(hold.release());
 }
@@ -144,7 +143,7 @@ Result<void> hold_buffers(rte_mempool *pool, Hold *hold) {
 } // namespace
 
 rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *pool) {
-    return make_hold(pool->name, Hold::By::queue, [=](Hold *hold) {
+    return make_hold(pool->name, HeldBy::queue, [=](Hold *hold) {
         HoldWalk walk{.hold = hold, .gap = pool->header_size + pool->trailer_size};
         (void)rte_mempool_obj_iter(pool, hold_object, &walk);
         hold_run(&walk);
@@ -153,31 +152,25 @@ rte_iommufd_hold *rte_iommufd_hold_pool(rte_mempool *pool) {
 }
 
 rte_iommufd_hold *rte_iommufd_hold_buffers(rte_mempool *pool) {
-    return make_hold(pool->name, Hold::By::queue, [=](Hold *hold) {
+    return make_hold(pool->name, HeldBy::queue, [=](Hold *hold) {
         MapWalk map;
         if (!has_external_buffers(pool))
             (void)rte_mempool_mem_iter(pool, map_chunk, &map);
         Result<void> result = map.result ? hold_buffers(pool, hold) : map.result;
         if (!result) {
-            memory().space().release(hold);
+            hold->release();
             for (const iommufd::Va va : map.mapped)
-                memory().unmap_for(pool, va);
+                process_memory().unmap_pool_memory(pool, va);
         }
         return result;
     });
 }
 
 rte_iommufd_hold *rte_iommufd_hold_memory(const void *addr, size_t len) {
-    return make_hold("rte_iommufd_hold_memory", Hold::By::pool, [=](Hold *hold) {
-        return memory().space().hold(iommufd::va_of(addr), len, hold);
-    });
+    return make_hold("rte_iommufd_hold_memory", HeldBy::pool,
+                     [=](Hold *hold) { return hold->add(iommufd::va_of(addr), len); });
 }
 
-void rte_iommufd_hold_release(rte_iommufd_hold *face) {
-    const std::unique_ptr<Hold> hold(reinterpret_cast<Hold *>(face));
-    (void)guarded([&] {
-        if (hold)
-            memory().space().release(hold.get());
-        return 0;
-    });
+void rte_iommufd_hold_release(rte_iommufd_hold *hold) {
+    delete reinterpret_cast<Hold *>(hold);
 }

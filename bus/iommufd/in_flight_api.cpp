@@ -6,10 +6,11 @@
 #include <chrono>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "iommufd/bus_iommufd_driver.h"
 #include "iommufd/log.hpp"
-#include "iommufd/memory.hpp"
+#include "iommufd/process_memory.hpp"
 
 namespace iommufd::eal {
 namespace {
@@ -20,15 +21,16 @@ constexpr std::chrono::milliseconds lookup_limit{100};
 class Queue final : public InFlight {
 public:
     explicit Queue(const rte_iommufd_in_flight *queue)
-        : queue_(queue), room_(std::make_unique<rte_iommufd_dma_range[]>(queue->capacity)) {}
+        : queue_(queue), buffer_(std::make_unique<rte_iommufd_dma_range[]>(queue->capacity)),
+          registration_(process_memory().space().register_queue(*this)) {}
 
     [[nodiscard]] std::size_t capacity() const override { return queue_->capacity; }
 
     // Asked by the address space alone, which asks one at a time.
     void ranges(std::vector<DmaRange> *all) const override {
-        const unsigned int count = queue_->ranges(queue_, room_.get());
+        const unsigned int count = queue_->ranges(queue_, buffer_.get());
         for (unsigned int i = 0; i < count; ++i)
-            all->push_back({.start = Dma{room_[i].start}, .length = room_[i].len});
+            all->push_back({.start = Dma{buffer_[i].start}, .length = buffer_[i].len});
     }
 
     [[nodiscard]] bool wait_for_lookups() const override {
@@ -47,31 +49,21 @@ public:
 
 private:
     const rte_iommufd_in_flight *queue_;
-    std::unique_ptr<rte_iommufd_dma_range[]> room_; // NOLINT(*-avoid-c-arrays)
+    std::unique_ptr<rte_iommufd_dma_range[]> buffer_; // NOLINT(*-avoid-c-arrays)
+    InFlightRegistration registration_;               // ends first
 };
 
 } // namespace
 } // namespace iommufd::eal
 
-using iommufd::eal::memory;
-
 int rte_iommufd_in_flight_register(rte_iommufd_in_flight *queue) {
     return iommufd::eal::guarded([=] {
-        auto watched = std::make_unique<iommufd::eal::Queue>(queue);
         queue->lookups = 0;
-        memory().space().watch(watched.get());
-        queue->bus_private = watched.release();
+        queue->bus_private = new iommufd::eal::Queue(queue);
         return 0;
     });
 }
 
 void rte_iommufd_in_flight_unregister(rte_iommufd_in_flight *queue) {
-    const std::unique_ptr<iommufd::eal::Queue> watched(
-        static_cast<iommufd::eal::Queue *>(queue->bus_private));
-    queue->bus_private = nullptr;
-    (void)iommufd::eal::guarded([&] {
-        if (watched)
-            memory().space().unwatch(watched.get());
-        return 0;
-    });
+    delete static_cast<iommufd::eal::Queue *>(std::exchange(queue->bus_private, nullptr));
 }

@@ -4,11 +4,9 @@
 
 // Log type "bus.iommufd", and the way from an Error to a log line and a negative errno.
 
-#include <exception>
-#include <new>
-
 #include <rte_log.h>
 
+#include "core/sys/guarded.hpp"
 #include "core/sys/result.hpp"
 
 namespace iommufd::eal {
@@ -22,15 +20,10 @@ int log_error(const char *who, const Error &error);
 // Run a callback that C code calls: nothing is thrown across. f returns an int.
 template <class F>
 int guarded(F &&f) noexcept {
-    try {
-        return f();
-    } catch (const std::bad_alloc &) {
-        log(RTE_LOG_ERR, "out of memory");
-        return -ENOMEM;
-    } catch (const std::exception &e) {
-        log(RTE_LOG_ERR, "unexpected: %s", e.what());
-        return -EFAULT;
-    }
+    return catch_all(f, [](int code, const char *text) {
+        log(RTE_LOG_ERR, "unexpected: %s", text);
+        return -code;
+    });
 }
 
 } // namespace iommufd::eal

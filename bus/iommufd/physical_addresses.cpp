@@ -110,9 +110,9 @@ bool is_writeable(const void *address) {
 }
 
 bool protect(const void *address, int protection) {
-    const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-    const auto start = reinterpret_cast<std::uintptr_t>(address) & ~(page - 1);
-    return mprotect(reinterpret_cast<void *>(start), page, protection) == 0;
+    const auto page_size = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    const auto start = reinterpret_cast<std::uintptr_t>(address) & ~(page_size - 1);
+    return mprotect(reinterpret_cast<void *>(start), page_size, protection) == 0;
 }
 
 } // namespace

@@ -91,7 +91,7 @@ struct rte_iommufd_arena_conf {
 struct rte_iommufd_arena_info {
     void *addr;         /**< First byte. */
     size_t size;        /**< Bytes. */
-    size_t free;        /**< Bytes not handed out. */
+    size_t free;        /**< Bytes not allocated. */
     size_t page_size;   /**< Of its hugepages, bytes. */
     size_t longest_run; /**< Bytes of the longest piece that is contiguous for a device. */
     int socket_id;      /**< NUMA node, or -1. */
@@ -101,28 +101,41 @@ struct rte_iommufd_arena_info {
  * Take hugepages. Slow: the kernel zeroes every page. From any thread of the primary process,
  * with a device on the bus probed.
  *
+ * @param conf
+ *   Read during the call only.
  * @return
- *   The arena, or NULL with rte_errno set: ENODEV without a device, EINVAL, ENOENT if the kernel
- *   has no such hugepages, ENOMEM or EFAULT if too few are free or may be pinned. The log names
- *   the limit or the pool and what to do.
+ *   The arena, which the caller ends with rte_iommufd_arena_destroy(); or NULL with rte_errno set:
+ * ENODEV without a device, EINVAL, ENOENT if the kernel has no such hugepages, ENOMEM or EFAULT if
+ * too few are free or may be pinned. The log names the limit or the pool and what to do.
  */
 struct rte_iommufd_arena *rte_iommufd_arena_create(const struct rte_iommufd_arena_conf *conf);
 
 /**
- * Give an arena's pages back. NULL is ignored.
+ * Free an arena's pages. Any thread.
  *
+ * @param arena
+ *   Void after success. NULL is ignored.
  * @return
  *   0, or -EBUSY while something of it is handed out, or a packet in it is in flight.
  */
 int rte_iommufd_arena_destroy(struct rte_iommufd_arena *arena);
 
-/** Describe an arena. Any thread. */
+/**
+ * Describe an arena. Any thread. Looks every page up, so it is not for a data path.
+ *
+ * @param arena
+ *   Not NULL.
+ * @param[out] info
+ *   As things are during the call.
+ */
 void rte_iommufd_arena_info_get(const struct rte_iommufd_arena *arena,
                                 struct rte_iommufd_arena_info *info);
 
 /**
- * Hand out a piece of an arena. Not zeroed if it was used before. Any thread.
+ * Allocate from an arena. Not zeroed if it was used before. Any thread.
  *
+ * @param arena
+ *   Not NULL.
  * @param size
  *   Bytes.
  * @param align
@@ -133,15 +146,26 @@ void rte_iommufd_arena_info_get(const struct rte_iommufd_arena *arena,
  */
 void *rte_iommufd_arena_alloc(struct rte_iommufd_arena *arena, size_t size, size_t align);
 
-/** Take back what rte_iommufd_arena_alloc() handed out. NULL is ignored. Any thread. */
+/**
+ * Free what rte_iommufd_arena_alloc() has allocated. Any thread.
+ *
+ * @param arena
+ *   The one it came from.
+ * @param memory
+ *   Anything else is logged and changes nothing; NULL is ignored.
+ */
 void rte_iommufd_arena_free(struct rte_iommufd_arena *arena, void *memory);
 
 /**
  * Make a pool of packet buffers in an arena; as rte_pktmbuf_pool_create(), with mempool ops
- * "iommufd". rte_mempool_free() gives its memory back to the arena.
+ * "iommufd". rte_mempool_free() returns its memory to the arena.
  *
+ * @param arena
+ *   Outlives the pool.
+ * @param name, n, cache_size, priv_size, data_room_size
+ *   As rte_pktmbuf_pool_create() has them; sizes in bytes.
  * @return
- *   The pool, or NULL with rte_errno set: ENOMEM if the arena has no room, else as
+ *   The pool, or NULL with rte_errno set: ENOMEM if the arena has no such gap, else as
  *   rte_mempool_create_empty() and rte_mempool_populate_iova().
  */
 struct rte_mempool *rte_iommufd_arena_pktmbuf_pool_create(struct rte_iommufd_arena *arena,

@@ -17,8 +17,9 @@
 #include <rte_common.h>
 #include <rte_telemetry.h>
 
+#include "core/broker/client.hpp"
 #include "iommufd/log.hpp"
-#include "iommufd/memory.hpp"
+#include "iommufd/process_memory.hpp"
 
 namespace iommufd::eal {
 namespace {
@@ -37,10 +38,10 @@ std::uint64_t pinned_by_kernel() {
 
 int memory_totals(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
     return guarded([=] {
-        AddressSpace &space = memory().space();
+        AddressSpace &space = process_memory().space();
         const AddressSpaceStats stats = space.stats();
         std::uint64_t limit = 0;
-        (void)linux_kernel().memlock_limit(&limit);
+        (void)broker::process_kernel().memlock_limit(&limit);
         (void)rte_tel_data_start_dict(data);
         const std::pair<const char *, std::uint64_t> values[] = {
             {"areas", stats.areas},
@@ -72,7 +73,7 @@ int memory_totals(const char * /*cmd*/, const char * /*params*/, rte_tel_data *d
 int area_lines(const char * /*cmd*/, const char *params, rte_tel_data *data) {
     return guarded([=] {
         const std::size_t first = params == nullptr ? 0 : std::strtoull(params, nullptr, 10);
-        const auto all = memory().space().list();
+        const auto all = process_memory().space().list();
         (void)rte_tel_data_start_array(data, RTE_TEL_STRING_VAL);
         for (std::size_t i = first; i < all.size() && i - first < lines; ++i) {
             const auto &area = all[i];
@@ -80,7 +81,7 @@ int area_lines(const char * /*cmd*/, const char *params, rte_tel_data *data) {
             (void)std::snprintf(line, sizeof(line),
                                 "va=0x%" PRIx64 " bytes=%" PRIu64 " page=%" PRIu64
                                 " queues=%u pools=%u%s%s",
-                                raw(area.va), area.length, area.page, area.queues, area.pools,
+                                raw(area.va), area.length, area.page_size, area.queues, area.pools,
                                 area.from_file ? " arena" : "", area.retired ? " freed" : "");
             (void)rte_tel_data_add_array_string(data, line);
         }
@@ -91,13 +92,13 @@ int area_lines(const char * /*cmd*/, const char *params, rte_tel_data *data) {
 int arena_lines(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
     return guarded([=] {
         (void)rte_tel_data_start_array(data, RTE_TEL_STRING_VAL);
-        for (const Arena *arena : memory().arenas()) {
+        for (const Arena *arena : process_memory().arenas()) {
             char line[RTE_TEL_MAX_STRING_LEN];
             (void)std::snprintf(line, sizeof(line),
                                 "va=0x%" PRIx64 " bytes=%" PRIu64 " free=%" PRIu64 " page=%" PRIu64
                                 " node=%d pieces=%zu",
                                 raw(arena->start()), arena->length(), arena->free_bytes(),
-                                arena->page(), arena->node(), arena->allocations());
+                                arena->page_size(), arena->node(), arena->allocations());
             (void)rte_tel_data_add_array_string(data, line);
         }
         return 0;

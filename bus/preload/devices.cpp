@@ -24,7 +24,7 @@ bool Devices::any() const {
     const Allowed allowed = allowed_ ? *allowed_ : read_allowed(eal_, given_);
     const auto found = scan_vfio_cdevs(sysfs_);
     return std::any_of(found.begin(), found.end(), [&](const PciFunction &f) {
-        return f.is_noiommu() && allowed.allows(f.bdf);
+        return f.is_noiommu() && allowed.allows(f.bdf) && released_.count(f.bdf) == 0;
     });
 }
 
@@ -35,28 +35,21 @@ const Allowed &Devices::allowed() {
 }
 
 Result<void> Devices::attach(const PciFunction &function) {
-    AddressSpace &space = memory_.space();
-    if (auto ok = space.open(); !ok)
-        return ok;
-    auto device = std::make_unique<Device>(kernel_, function);
-    if (auto ok = device->vfio.open(function.cdev_path(), space.iommufd()); !ok)
-        return ok;
-    if (auto ok = device->vfio.attach(space.ioas()); !ok)
-        return ok;
-    open_.emplace(function.bdf, std::move(device));
+    auto attachment = TRY(Attachment::create(kernel_, memory_, function.cdev_path()));
+    open_.emplace(function.bdf, Device{function, std::move(attachment)});
     if (open_.size() == 1)
-        memory_.attached();
+        memory_.first_attached();
     return {};
 }
 
-Result<void> Devices::anchor() {
+Result<void> Devices::attach_any() {
     if (attached())
         return {};
     Result<void> first = failure(-ENODEV, "looking for a device to resolve addresses with",
                                  "none that this application may have is bound to vfio-pci");
     bool tried = false;
     for (const PciFunction &f : scan_vfio_cdevs(sysfs_)) {
-        if (!f.is_noiommu() || !allowed().allows(f.bdf) || given_back_.count(f.bdf) != 0)
+        if (!f.is_noiommu() || !allowed().allows(f.bdf) || released_.count(f.bdf) != 0)
             continue;
         auto ok = attach(f);
         if (ok)
@@ -65,7 +58,6 @@ Result<void> Devices::anchor() {
             first = ok;
         tried = true;
     }
-    memory_.space().close();
     return first;
 }
 
@@ -74,15 +66,11 @@ Result<int> Devices::set_up(const PciFunction &function) {
     if (!allowed().may_probe(bdf))
         return failure(-EACCES, "set-up of " + bdf,
                        "dpdk-iommufd-run --device has not named it: name it there too");
-    if (auto found = open_.find(bdf); found != open_.end() && found->second->in_use)
+    if (auto found = open_.find(bdf); found != open_.end() && found->second.in_use)
         return failure(-EBUSY, "set-up of " + bdf, "the application has it already");
     const bool is_new = open_.count(bdf) == 0;
     if (is_new)
-        if (auto ok = attach(function); !ok) {
-            if (!attached())
-                memory_.space().close();
-            return tl::make_unexpected(ok.error());
-        }
+        TRY(attach(function));
     if (auto ok = memory_.start(); !ok) {
         if (is_new)
             close(bdf);
@@ -90,53 +78,43 @@ Result<int> Devices::set_up(const PciFunction &function) {
     }
     for (auto it = open_.begin(); it != open_.end();) {
         const std::string other = it->first;
-        const bool unused = other != bdf && !it->second->in_use;
+        const bool unused = other != bdf && !it->second.in_use;
         ++it;
         if (unused)
             close(other);
     }
-    given_back_.erase(bdf);
-    Device &device = *open_.at(bdf);
+    released_.erase(bdf);
+    Device &device = open_.at(bdf);
     device.in_use = true;
-    return device.vfio.fd();
+    return device.attachment.device().fd();
 }
 
 void Devices::close(const std::string &bdf) {
     const auto found = open_.find(bdf);
-    VfioDevice &vfio = found->second->vfio;
-    // The driver has written to configuration space behind our back: it is not taken for quiet.
-    if (auto ok = vfio.quiesce(); !ok)
+    if (auto ok = found->second.attachment.close(); !ok)
         (void)log_error(bdf.c_str(), ok.error());
-    const bool last = open_.size() == 1;
-    // What will not stop for us the kernel stops at the last close, before it unpins.
-    if (last && vfio.is_quiet())
-        memory_.stop();
-    vfio.close();
     open_.erase(found);
-    if (last) {
-        memory_.stop();
-        memory_.space().close();
-    }
 }
 
 Result<void> Devices::release(const std::string &bdf) {
     const auto found = open_.find(bdf);
-    if (found == open_.end() || !found->second->in_use)
+    if (found == open_.end() || !found->second.in_use)
         return failure(-ENOENT, "release of " + bdf, "it is not set up");
     close(bdf);
-    given_back_.insert(bdf);
+    released_.insert(bdf);
     return {};
 }
 
-int Devices::cdev(const std::string &bdf) const {
+int Devices::cdev(const std::string &bdf) {
     const auto found = open_.find(bdf);
-    return found == open_.end() || !found->second->in_use ? -1 : found->second->vfio.fd();
+    return found == open_.end() || !found->second.in_use ? -1
+                                                         : found->second.attachment.device().fd();
 }
 
 std::vector<Devices::Held> Devices::held() const {
     std::vector<Held> all;
     for (const auto &[bdf, device] : open_)
-        all.push_back({bdf, device->function.cdev_path(), device->in_use});
+        all.push_back({bdf, device.function.cdev_path(), device.in_use});
     return all;
 }
 

@@ -5,23 +5,23 @@
 // The devices of this process, one of which must be attached before EAL asks for its first
 // physical address, long before it probes any:
 //
-//     anchor()    the first allowed device that opens; bound, attached, not running
-//     set_up()    DPDK's PCI bus wants the device: it is the anchor, or is bound now. An anchor
-//                 that nobody has wanted until another device is attached is given back.
-//     release()   bus master off, reset, memory unpinned with the last device, cdev closed
+//     attach_any()   the first allowed device that opens: addresses are resolved with it; bound,
+//                    attached, not running
+//     set_up()       DPDK's PCI bus wants the device: it is attached already, or is bound now. One
+//                    that was attached for addresses alone is released then.
+//     release()      bus master off, reset, memory unpinned with the last device, cdev closed
 //
 // Memory is unpinned with the last device, so that the kernel can have it back at once (unbind,
 // unplug). Calls must be serialised by the caller.
 
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 
+#include "core/eal_memory/attachment.hpp"
 #include "core/vfio/pci_scan.hpp"
-#include "core/vfio/vfio_device.hpp"
 #include "preload/allow.hpp"
-#include "preload/memory.hpp"
+#include "preload/virt2phy.hpp"
 
 namespace iommufd::preload {
 
@@ -30,7 +30,7 @@ struct EalApi;
 class Devices {
 public:
     // given: what dpdk-iommufd-run --device said (allow.hpp); it outlives this object.
-    Devices(Kernel &kernel, const EalApi &eal, Memory &memory, const char *given = nullptr,
+    Devices(Kernel &kernel, const EalApi &eal, Virt2Phy &memory, const char *given = nullptr,
             std::filesystem::path sysfs = "/sys")
         : kernel_(kernel), eal_(eal), memory_(memory), given_(given), sysfs_(std::move(sysfs)) {}
 
@@ -43,7 +43,7 @@ public:
     // Attach one, if none is. Which may be taken is what EAL's arguments and --device said when
     // the first one was bound: EAL forgets a device that is detached, and without any left its
     // list reads as if all were allowed.
-    Result<void> anchor();
+    Result<void> attach_any();
 
     // Whether it is among those that --device has named, if any.
     [[nodiscard]] bool may_probe(const std::string &bdf) { return allowed().may_probe(bdf); }
@@ -53,7 +53,7 @@ public:
     // ENOENT if it is not set up.
     Result<void> release(const std::string &bdf);
     // The cdev of a device that is set up, for a secondary process; -1 if it is not.
-    [[nodiscard]] int cdev(const std::string &bdf) const;
+    [[nodiscard]] int cdev(const std::string &bdf);
 
     struct Held {
         std::string bdf;
@@ -64,9 +64,8 @@ public:
 
 private:
     struct Device {
-        Device(Kernel &kernel, PciFunction f) : function(std::move(f)), vfio(kernel) {}
         PciFunction function;
-        VfioDevice vfio;
+        Attachment attachment;
         bool in_use = false;
     };
 
@@ -76,12 +75,12 @@ private:
 
     Kernel &kernel_;
     const EalApi &eal_;
-    Memory &memory_;
+    Virt2Phy &memory_;
     const char *given_;
     std::filesystem::path sysfs_;
-    std::optional<Allowed> allowed_;                      // as it was at the first bind
-    std::map<std::string, std::unique_ptr<Device>> open_; // by BDF
-    std::set<std::string> given_back_;                    // by the application
+    std::optional<Allowed> allowed_;     // as it was at the first bind
+    std::map<std::string, Device> open_; // by BDF
+    std::set<std::string> released_;     // by the application
 };
 
 } // namespace iommufd::preload

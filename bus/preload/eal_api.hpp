@@ -39,6 +39,7 @@ namespace iommufd::preload {
     X(rte_log_register_type_and_pick_level)                                                        \
     X(rte_mcfg_mem_read_lock)                                                                      \
     X(rte_mcfg_mem_read_unlock)                                                                    \
+    X(rte_mem_alloc_validator_register)                                                            \
     X(rte_mem_event_callback_register)                                                             \
     X(rte_mem_virt2memseg)                                                                         \
     X(rte_mem_virt2memseg_list)                                                                    \

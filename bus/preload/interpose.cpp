@@ -19,19 +19,19 @@
 #include <cinttypes>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 
 #include <unistd.h>
 
 #include "core/broker/client.hpp"
+#include "core/sys/mutex.hpp"
 #include "core/sys/uapi.hpp"
 #include "preload/allow.hpp"
 #include "preload/devices.hpp"
 #include "preload/eal_api.hpp"
 #include "preload/log.hpp"
-#include "preload/memory.hpp"
 #include "preload/process.hpp"
 #include "preload/telemetry.hpp"
+#include "preload/virt2phy.hpp"
 
 namespace iommufd::preload {
 namespace {
@@ -43,16 +43,16 @@ struct Process {
           pages(broker::process_kernel()) {}
 
     const EalApi &eal;
-    std::mutex mutex; // of devices, and of the secondary's part
-    Memory memory;
-    Devices devices;
+    Mutex mutex;
+    Virt2Phy memory;
+    Devices devices GUARDED_BY(mutex);
     // Of a secondary process: what the primary has lent.
-    Shared shared;
-    PagePins pages;
-    std::set<std::string> borrowed;
+    LentDescriptor lent GUARDED_BY(mutex);
+    PagePins pages GUARDED_BY(mutex);
+    std::set<std::string> borrowed GUARDED_BY(mutex);
 
-    bool announced = false; // callbacks are registered
-    bool has_complained = false;
+    bool has_callbacks GUARDED_BY(mutex) = false;
+    std::atomic<bool> has_complained{false};
     std::atomic<bool> ours{false}; // a device of this process has ever been ours
     std::atomic<bool> was_asked{false};
 };
@@ -70,7 +70,7 @@ bool is_secondary(const Process &p) {
 
 void on_memory(rte_mem_event type, const void *addr, size_t length, void * /*arg*/) {
     (void)guarded(0, [&] {
-        Memory &memory = process()->memory;
+        Virt2Phy &memory = process()->memory;
         if (type == RTE_MEM_EVENT_ALLOC)
             memory.added(va_of(addr), length);
         else
@@ -79,9 +79,17 @@ void on_memory(rte_mem_event type, const void *addr, size_t length, void * /*arg
     });
 }
 
-Shared lend(const std::string &bdf) {
+// EAL asks before each attempt to take memory; every answer is yes.
+int on_allocation(int /*socket*/, size_t /*limit*/, size_t /*length*/) {
+    return guarded(0, [] {
+        process()->memory.before_allocation();
+        return 0;
+    });
+}
+
+LentDescriptor lend(const std::string &bdf) {
     Process &p = *process();
-    const std::lock_guard lock(p.mutex);
+    const LockGuard lock(p.mutex);
     if (!p.devices.attached())
         return {};
     if (bdf.empty())
@@ -89,17 +97,19 @@ Shared lend(const std::string &bdf) {
     return {.fd = p.devices.cdev(bdf), .ioas = p.memory.space().ioas()};
 }
 
-// In time for the first event and the first secondary; the mutex is held.
-void announce(Process &p) {
-    if (p.announced)
+// In time for the first event and the first secondary.
+void register_callbacks(Process &p) REQUIRES(p.mutex) {
+    if (p.has_callbacks)
         return;
-    p.announced = true;
+    p.has_callbacks = true;
     // Static memory (--legacy-mem) has no events.
     (void)p.eal.rte_mem_event_callback_register("iommufd_preload", on_memory, nullptr);
+    for (int socket = 0; socket < RTE_MAX_NUMA_NODES; ++socket)
+        (void)p.eal.rte_mem_alloc_validator_register("iommufd_preload", on_allocation, socket, 0);
     serve_secondaries(p.eal, lend);
     register_telemetry([](std::vector<Devices::Held> *held) {
         Process &all = *process();
-        const std::lock_guard lock(all.mutex);
+        const LockGuard lock(all.mutex);
         *held = all.devices.held();
         return all.memory.census();
     });
@@ -108,15 +118,14 @@ void announce(Process &p) {
 bool is_ours(Process &p) {
     if (p.ours)
         return true;
-    const std::lock_guard lock(p.mutex);
+    const LockGuard lock(p.mutex);
     p.ours = p.devices.any();
     return p.ours;
 }
 
 // A refusal that would repeat itself for every page is said once.
 phys_addr_t no_address(Process &p, const char *who, const Error &error) {
-    const bool first = !p.has_complained;
-    p.has_complained = true;
+    const bool first = !p.has_complained.exchange(true);
     log(first ? RTE_LOG_ERR : RTE_LOG_DEBUG, "%s: %s", who, error.message().c_str());
     return RTE_BAD_IOVA;
 }
@@ -129,14 +138,14 @@ phys_addr_t physical_of_secondary(Process &p, const void *address) {
             return RTE_BAD_IOVA;
         return ms->iova + (va_of(address) - va_of(ms->addr)); // the primary has pinned it
     }
-    const std::lock_guard lock(p.mutex);
-    const bool is_first = p.shared.fd < 0; // rte_eal_init()'s test of a variable on its stack
+    const LockGuard lock(p.mutex);
+    const bool is_first = p.lent.fd < 0; // rte_eal_init()'s test of a variable on its stack
     if (is_first) {
-        auto shared = ask_primary(p.eal, "");
-        if (!shared)
-            return no_address(p, "secondary process", shared.error());
-        p.shared = *shared;
-        p.pages.use(shared->fd, shared->ioas, static_cast<std::uint32_t>(getpid()));
+        auto lent = ask_primary(broker::process_kernel(), p.eal, "");
+        if (!lent)
+            return no_address(p, "secondary process", lent.error());
+        p.lent = *lent;
+        p.pages.use(lent->fd, lent->ioas, static_cast<std::uint32_t>(getpid()));
     }
     const Va va = va_of(address);
     auto pa = is_first ? p.pages.probe(va) : p.pages.pin(va);
@@ -148,9 +157,9 @@ phys_addr_t physical(Process &p, const void *address) {
     if (is_secondary(p))
         return physical_of_secondary(p, address);
     {
-        const std::lock_guard lock(p.mutex);
-        announce(p);
-        if (auto ok = p.devices.anchor(); !ok)
+        const LockGuard lock(p.mutex);
+        register_callbacks(p);
+        if (auto ok = p.devices.attach_any(); !ok)
             return no_address(p, "no device for physical addresses", ok.error());
     }
     auto pa = p.memory.physical(address);
@@ -169,12 +178,12 @@ std::string wrong_mode(const Process &p) {
 }
 
 int borrow(Process &p, const std::string &bdf, int *fd) {
-    auto shared = ask_primary(p.eal, bdf);
-    if (!shared)
-        return log_error(bdf.c_str(), shared.error());
-    const std::lock_guard lock(p.mutex);
+    const auto lent = ask_primary(broker::process_kernel(), p.eal, bdf);
+    if (!lent)
+        return log_error(bdf.c_str(), lent.error());
+    const LockGuard lock(p.mutex);
     p.borrowed.insert(bdf);
-    *fd = shared->fd;
+    *fd = lent->fd;
     return 0;
 }
 
@@ -187,8 +196,8 @@ int set_up(Process &p, const PciFunction &function, int *fd) {
     // Between the walk of EAL's memory and the next event no page may come or go.
     p.eal.rte_mcfg_mem_read_lock();
     const int ret = guarded(-1, [&] {
-        const std::lock_guard lock(p.mutex);
-        announce(p);
+        const LockGuard lock(p.mutex);
+        register_callbacks(p);
         auto cdev = p.devices.set_up(function);
         if (!cdev)
             return log_error(function.bdf.c_str(), cdev.error());
@@ -200,10 +209,10 @@ int set_up(Process &p, const PciFunction &function, int *fd) {
     return ret;
 }
 
-int give_back(Process &p, const std::string &bdf, int fd) {
+int release_device(Process &p, const std::string &bdf, int fd) {
     p.eal.rte_mcfg_mem_read_lock();
     const int ret = guarded(-1, [&] {
-        const std::lock_guard lock(p.mutex);
+        const LockGuard lock(p.mutex);
         if (p.borrowed.erase(bdf) != 0) {
             (void)broker::process_kernel().close(fd); // the primary goes on with the device
             return 0;
@@ -216,17 +225,22 @@ int give_back(Process &p, const std::string &bdf, int fd) {
 }
 
 bool has(Process &p, const std::string &bdf) {
-    const std::lock_guard lock(p.mutex);
+    const LockGuard lock(p.mutex);
     return p.borrowed.count(bdf) != 0 || p.devices.cdev(bdf) >= 0;
 }
 
 bool may_probe(Process &p, const std::string &bdf) {
-    const std::lock_guard lock(p.mutex);
+    const LockGuard lock(p.mutex);
     return p.devices.may_probe(bdf);
 }
 
+std::optional<PciFunction> find_function(Process &p, const std::string &bdf) {
+    const LockGuard lock(p.mutex);
+    return p.devices.find(bdf);
+}
+
 bool is_attached(Process &p) {
-    const std::lock_guard lock(p.mutex);
+    const LockGuard lock(p.mutex);
     return p.devices.attached();
 }
 
@@ -256,7 +270,7 @@ extern "C" {
         if (p == nullptr)
             return -1;
         const auto bdf = normal_bdf(dev_addr);
-        const auto function = bdf ? p->devices.find(*bdf) : std::nullopt;
+        const auto function = bdf ? find_function(*p, *bdf) : std::nullopt;
         if (!function)
             return p->eal.rte_vfio_setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
         if (read_allowed(p->eal, nullptr).is_plugins(*bdf)) {
@@ -275,7 +289,7 @@ extern "C" {
         // Of the caller's size, which is in argsz.
         if (broker::process_kernel().ioctl(fd, uapi::device_get_info_request, device_info) < 0) {
             log(RTE_LOG_ERR, "%s: VFIO_DEVICE_GET_INFO has failed", bdf->c_str());
-            (void)give_back(*p, *bdf, fd);
+            (void)release_device(*p, *bdf, fd);
             return -1;
         }
         log(RTE_LOG_INFO, "%s: %s", bdf->c_str(), function->cdev_path().c_str());
@@ -292,7 +306,7 @@ extern "C" {
             return -1;
         const auto bdf = normal_bdf(dev_addr);
         if (bdf && has(*p, *bdf))
-            return give_back(*p, *bdf, fd);
+            return release_device(*p, *bdf, fd);
         return p->eal.rte_vfio_release_device(sysfs_base, dev_addr, fd);
     });
 }

@@ -4,11 +4,9 @@
 
 // Log type "iommufd.preload", through the running DPDK's log.
 
-#include <exception>
-#include <new>
-
 #include <rte_log.h>
 
+#include "core/sys/guarded.hpp"
 #include "core/sys/result.hpp"
 
 namespace iommufd::preload {
@@ -22,12 +20,10 @@ int log_error(const char *who, const Error &error);
 // Run what C code has called: nothing is thrown across. failed is returned instead.
 template <class T, class F>
 T guarded(T failed, F &&f) noexcept {
-    try {
-        return f();
-    } catch (const std::exception &e) {
-        log(RTE_LOG_ERR, "unexpected: %s", e.what());
+    return catch_all(f, [=](int, const char *text) {
+        log(RTE_LOG_ERR, "unexpected: %s", text);
         return failed;
-    }
+    });
 }
 
 } // namespace iommufd::preload

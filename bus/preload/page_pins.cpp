@@ -58,33 +58,29 @@ Result<PagePins::Pin> PagePins::make(std::uint64_t page) {
 }
 
 void PagePins::unmake(const Pin &pin) {
-    // An IOVA that could not be given back is not used again.
+    // An IOVA that could not be unmapped is not used again.
     if (ioas_unmap(kernel_, iommufd_, ioas_, pin.iova, page_4k) == 0)
         free_.push_back(pin.iova);
 }
 
 Result<std::uint64_t> PagePins::pin(Va va) {
     const std::uint64_t page = raw(va) & ~(page_4k - 1);
-    auto made = make(page);
-    if (!made)
-        return tl::make_unexpected(made.error());
-    const auto [known, is_new] = pins_.try_emplace(page, *made);
+    const Pin made = TRY(make(page));
+    const auto [known, is_new] = pins_.try_emplace(page, made);
     if (!is_new) {
-        const bool same = known->second.pa == made->pa;
-        unmake(same ? *made : known->second);
+        const bool same = known->second.pa == made.pa;
+        unmake(same ? made : known->second);
         if (!same)
-            known->second = *made;
+            known->second = made;
     }
     return known->second.pa + (raw(va) - page);
 }
 
 Result<std::uint64_t> PagePins::probe(Va va) {
     const std::uint64_t page = raw(va) & ~(page_4k - 1);
-    auto made = make(page);
-    if (!made)
-        return tl::make_unexpected(made.error());
-    unmake(*made);
-    return made->pa + (raw(va) - page);
+    const Pin made = TRY(make(page));
+    unmake(made);
+    return made.pa + (raw(va) - page);
 }
 
 void PagePins::release(Va va, std::uint64_t length) {

@@ -7,7 +7,7 @@
 //
 // Nobody tells when such memory goes, and another page may come to the same address. So every
 // question pins anew, at an IOVA of its own, and compares: if the address is still the same, the
-// new pin is given back; if not, the old one is, which held memory that nobody can name any more.
+// new pin is released; if not, the old one is, which held memory that nobody can name any more.
 //
 //     IOVA = 2^62 + process * 2^40 + slot * 4 KiB     never the VA of anything
 //
@@ -34,11 +34,13 @@ public:
     Result<std::uint64_t> pin(Va va);
     // The same, and the page is pinned only meanwhile.
     Result<std::uint64_t> probe(Va va);
-    // Give back what lies in [va, va + length).
+    // Unpin what lies in [va, va + length).
     void release(Va va, std::uint64_t length);
-    // Give back what is no longer the page at its address.
+    // Unpin what is no longer the page at its address.
     void sweep();
     void release_all() { release(Va{0}, UINT64_MAX); }
+    // Leave all pins to the end of the IOAS.
+    void abandon() { pins_.clear(); }
 
     [[nodiscard]] std::size_t count() const { return pins_.size(); }
 

@@ -38,7 +38,7 @@ struct Answer {
     std::uint32_t ioas;
 };
 
-Shared (*answer)(const std::string &bdf);
+LentDescriptor (*answer)(const std::string &bdf);
 const EalApi *the_eal;
 
 Message message(const void *param, std::size_t length) {
@@ -57,17 +57,17 @@ int on_request(const rte_mp_msg *msg, const void *peer) {
     return guarded(-1, [&] {
         Request request{};
         Answer reply{};
-        Shared shared;
+        LentDescriptor lent;
         if (msg->len_param == static_cast<int>(sizeof(request))) {
             std::memcpy(&request, msg->param, sizeof(request));
             request.bdf[sizeof(request.bdf) - 1] = '\0';
-            shared = answer(request.bdf);
+            lent = answer(request.bdf);
         }
-        reply = {.found = shared.fd >= 0 ? 1U : 0U, .ioas = shared.ioas};
+        reply = {.found = lent.fd >= 0 ? 1U : 0U, .ioas = lent.ioas};
         Message out = message(&reply, sizeof(reply));
-        if (shared.fd >= 0) {
+        if (lent.fd >= 0) {
             out.num_fds = 1;
-            out.fds[0] = shared.fd;
+            out.fds[0] = lent.fd;
         }
         return the_eal->rte_mp_reply(to_eal(&out), static_cast<const char *>(peer));
     });
@@ -75,13 +75,13 @@ int on_request(const rte_mp_msg *msg, const void *peer) {
 
 } // namespace
 
-void serve_secondaries(const EalApi &eal, Shared (*callback)(const std::string &bdf)) {
+void serve_secondaries(const EalApi &eal, LentDescriptor (*callback)(const std::string &bdf)) {
     the_eal = &eal;
     answer = callback;
     (void)eal.rte_mp_action_register(name, on_request);
 }
 
-Result<Shared> ask_primary(const EalApi &eal, const std::string &bdf) {
+Result<LentDescriptor> ask_primary(Kernel &kernel, const EalApi &eal, const std::string &bdf) {
     const std::string what = "asking the primary process" + (bdf.empty() ? "" : " for " + bdf);
     Request request{};
     std::strncpy(request.bdf, bdf.c_str(), sizeof(request.bdf) - 1);
@@ -90,21 +90,27 @@ Result<Shared> ask_primary(const EalApi &eal, const std::string &bdf) {
     const timespec patience{.tv_sec = limit, .tv_nsec = 0};
     const int ret = eal.rte_mp_request_sync(to_eal(&msg), &reply, &patience);
     Answer got{};
-    Shared shared;
+    LentDescriptor lent;
     if (ret == 0 && reply.nb_received > 0 &&
         reply.msgs[0].len_param == static_cast<int>(sizeof(got))) {
         std::memcpy(&got, reply.msgs[0].param, sizeof(got));
         if (got.found != 0 && reply.msgs[0].num_fds == 1)
-            shared = {.fd = reply.msgs[0].fds[0], .ioas = got.ioas};
+            lent = {.fd = reply.msgs[0].fds[0], .ioas = got.ioas};
     } else {
         std::free(reply.msgs); // NOLINT(*-no-malloc): EAL's
         return failure(-ETIMEDOUT, what,
                        "it does not answer: start the primary process with this library too");
     }
     std::free(reply.msgs); // NOLINT(*-no-malloc)
-    if (shared.fd < 0)
+    if (lent.fd < 0)
         return failure(-ENODEV, what, "it has no such device over iommufd");
-    return shared;
+    // EAL receives descriptors without MSG_CMSG_CLOEXEC (v22.11 to v25.11, eal_common_proc.c,
+    // read_msg()); a program that this process starts is not to have the device.
+    if (const int set = kernel.set_cloexec(lent.fd); set < 0) {
+        (void)kernel.close(lent.fd);
+        return failure(set, what + ": FD_CLOEXEC");
+    }
+    return lent;
 }
 
 } // namespace iommufd::preload

@@ -11,22 +11,24 @@
 #include <cstdint>
 #include <string>
 
+#include "core/sys/kernel.hpp"
 #include "core/sys/result.hpp"
 
 namespace iommufd::preload {
 
 struct EalApi;
 
-struct Shared {
-    int fd = -1; // the caller's
+// A descriptor of the primary's, and the IOAS it belongs to.
+struct LentDescriptor {
+    int fd = -1; // the caller's; closed by exec
     std::uint32_t ioas = 0;
 };
 
 // Calls answer with EAL's thread for messages. It gives descriptors that stay the primary's, or
 // fd -1. Without multi-process (--in-memory) nothing is done.
-void serve_secondaries(const EalApi &eal, Shared (*answer)(const std::string &bdf));
+void serve_secondaries(const EalApi &eal, LentDescriptor (*answer)(const std::string &bdf));
 
 // Errors: ETIMEDOUT if the primary does not answer, ENODEV if it has not the device.
-Result<Shared> ask_primary(const EalApi &eal, const std::string &bdf);
+Result<LentDescriptor> ask_primary(Kernel &kernel, const EalApi &eal, const std::string &bdf);
 
 } // namespace iommufd::preload

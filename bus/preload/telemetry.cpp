@@ -15,7 +15,7 @@
 namespace iommufd::preload {
 namespace {
 
-Memory::Census (*ask_census)(std::vector<Devices::Held> *held);
+Virt2Phy::Census (*ask_census)(std::vector<Devices::Held> *held);
 
 // Unsigned numbers have had two names: _u64 until 23.03, _uint since (lib/telemetry). A call has
 // the same form either way.
@@ -47,7 +47,7 @@ Functions functions;
 int info(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
     return guarded(-1, [&] {
         std::vector<Devices::Held> held;
-        const Memory::Census census = ask_census(&held);
+        const Virt2Phy::Census census = ask_census(&held);
         (void)functions.start_dict(data);
         (void)functions.add_number(data, "devices", held.size());
         (void)functions.add_number(data, "pinned_bytes", census.bytes);
@@ -75,7 +75,7 @@ int devices(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
 
 } // namespace
 
-void register_telemetry(Memory::Census (*ask)(std::vector<Devices::Held> *held)) {
+void register_telemetry(Virt2Phy::Census (*ask)(std::vector<Devices::Held> *held)) {
     ask_census = ask;
     if (!functions.find_all())
         return;

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "preload/devices.hpp"
-#include "preload/memory.hpp"
+#include "preload/virt2phy.hpp"
 
 namespace iommufd::preload {
 
 // Where DPDK's telemetry is not loaded nothing is done. ask may come from any thread.
-void register_telemetry(Memory::Census (*ask)(std::vector<Devices::Held> *held));
+void register_telemetry(Virt2Phy::Census (*ask)(std::vector<Devices::Held> *held));
 
 } // namespace iommufd::preload

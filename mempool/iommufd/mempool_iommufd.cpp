@@ -99,7 +99,7 @@ void enter_object(rte_mempool *mp, void *opaque, void *object, rte_iova_t /*iova
     callback->function(mp, callback->argument, object, rte_iommufd_virt2dma(object));
 }
 
-// The stock layout, in pieces that are contiguous for a device, so that every object is, in
+// The stock layout, in runs that are contiguous for a device, so that every object is, in
 // memory that is held; which it stays if there are any objects. Their number.
 unsigned int lay_out(rte_mempool *mp, unsigned int max_objects, char *memory, std::size_t length,
                      ObjectCallback callback) {
@@ -116,29 +116,19 @@ unsigned int lay_out(rte_mempool *mp, unsigned int max_objects, char *memory, st
         at += run;
     }
     if (count == 0)
-        let_go(mp);
+        release_last_hold(mp);
     else // what rte_mempool.c does only for memory that it is given an IOVA of
         mp->flags &= ~RTE_MEMPOOL_F_NON_IO;
     return count;
 }
 
-// Pieces of 2 MiB pages at most, as an arena is contiguous in pages at least.
-ssize_t arena_size(rte_mempool *mp, unsigned int objects, std::size_t *align) {
-    std::size_t page_size = 0;
-    std::size_t least = 0;
-    if (rte_mempool_get_page_size(mp, &page_size) < 0)
-        return -EINVAL;
-    page_size = std::min<std::size_t>(page_size == 0 ? SIZE_MAX : page_size, 2U << 20);
-    return rte_mempool_op_calc_mem_size_helper(mp, objects, rte_bsf64(page_size), 0, &least, align);
-}
-
 int populate_from_arena(rte_iommufd_arena *arena, rte_mempool *mp, unsigned int max_objects,
                         ObjectCallback callback) {
     std::size_t align = 0;
-    const ssize_t size = arena_size(mp, max_objects, &align);
-    void *piece =
+    const ssize_t size = rte_iommufd_arena_pool_size(mp, max_objects, &align);
+    void *memory =
         size < 0 ? nullptr : rte_iommufd_arena_alloc(arena, static_cast<std::size_t>(size), align);
-    if (piece == nullptr) {
+    if (memory == nullptr) {
         rte_iommufd_arena_info info{};
         rte_iommufd_arena_info_get(arena, &info);
         rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
@@ -148,9 +138,10 @@ int populate_from_arena(rte_iommufd_arena *arena, rte_mempool *mp, unsigned int 
         return 0;
     }
     const auto length = static_cast<std::size_t>(size);
-    if (!keep_piece(mp, arena, piece) || !hold(mp, piece, length))
+    if (!keep_arena_memory(mp, arena, memory) || !hold(mp, memory, length))
         return 0;
-    return static_cast<int>(lay_out(mp, max_objects, static_cast<char *>(piece), length, callback));
+    return static_cast<int>(
+        lay_out(mp, max_objects, static_cast<char *>(memory), length, callback));
 }
 
 // 0 objects, not a negative errno, for memory that cannot be used: the callers in
@@ -162,7 +153,7 @@ int populate(rte_mempool *mp, unsigned int max_objects, void *start, rte_iova_t 
         return rte_mempool_op_populate_default(mp, max_objects, start, iova, length, function,
                                                argument);
     const ObjectCallback callback{function, argument};
-    // Room for no object is what calc_mem_size() has asked for.
+    // Memory for no object is what calc_mem_size() has asked for.
     if (rte_iommufd_arena *arena = arena_for(mp);
         arena != nullptr && length < mp->header_size + mp->elt_size)
         return populate_from_arena(arena, mp, max_objects, callback);
@@ -186,7 +177,7 @@ int populate(rte_mempool *mp, unsigned int max_objects, void *start, rte_iova_t 
 
 void release(rte_mempool *mp) {
     rte_ring_free(ring_of(mp));
-    give_back(mp);
+    release_resources(mp);
 }
 
 // An object's address anew. An mbuf keeps one more, of the buffer it points to now.
@@ -243,7 +234,7 @@ constexpr rte_mempool_ops ops = {
 void register_ops() {
     ops_index = rte_mempool_register_ops(&ops);
     if (ops_index >= 0)
-        rte_iommufd_resolved_callback_register(resolve_all_pools);
+        rte_iommufd_remap_callback_register(resolve_all_pools);
 }
 
 } // namespace

@@ -15,9 +15,8 @@
 namespace iommufd::mempool {
 namespace {
 
-constexpr std::size_t page = 4096; // bytes; the unit of rte_iommufd_dma_map()
+constexpr std::size_t page_size = 4096; // bytes; the unit of rte_iommufd_dma_map()
 
-// What has to be given back with a pool. Pools are made and freed by any thread.
 struct Region {
     void *start;
     std::size_t length;
@@ -27,20 +26,36 @@ struct Held {
     Region memory;
     rte_iommufd_hold *hold;
 };
-struct Belongings {
-    std::vector<Region> mapped{}; // by this file: EAL does not know it, so nobody else would
-    std::vector<void *> pieces{}; // of the application's arena
+// What is released with a pool.
+struct PoolResources {
+    std::vector<Region> mapped{};       // by this file: EAL does not know it, so nobody else would
+    std::vector<void *> arena_memory{}; // of the application's arena
     std::vector<Held> held{};
 };
-std::mutex belongings_mutex;
-std::map<const rte_mempool *, Belongings> &belongings() {
-    static auto *all = new std::map<const rte_mempool *, Belongings>;
-    return *all;
+using AllResources = std::map<const rte_mempool *, PoolResources>;
+
+// The resources of all pools, which any thread makes and frees: reached with the lock held, and in
+// no other way. f(AllResources &).
+class Registry {
+public:
+    template <class F>
+    auto locked(F &&f) {
+        const std::lock_guard lock(mutex_);
+        return f(all_);
+    }
+
+private:
+    std::mutex mutex_;
+    AllResources all_;
+};
+Registry &registry() {
+    static auto *the_registry = new Registry;
+    return *the_registry;
 }
 
 Region pages_of(void *start, std::size_t length) {
-    char *first = RTE_PTR_ALIGN_FLOOR(static_cast<char *>(start), page);
-    char *end = RTE_PTR_ALIGN_CEIL(static_cast<char *>(start) + length, page);
+    char *first = RTE_PTR_ALIGN_FLOOR(static_cast<char *>(start), page_size);
+    char *end = RTE_PTR_ALIGN_CEIL(static_cast<char *>(start) + length, page_size);
     return {first, static_cast<std::size_t>(end - first)};
 }
 
@@ -51,8 +66,7 @@ bool map_unknown(const rte_mempool *mp, void *start, std::size_t length) {
     if (rte_iommufd_dma_map(region.start, region.length) < 0)
         return false;
     try {
-        const std::lock_guard lock(belongings_mutex);
-        belongings()[mp].mapped.push_back(region);
+        registry().locked([&](AllResources &all) { all[mp].mapped.push_back(region); });
         return true;
     } catch (const std::bad_alloc &) {
         (void)rte_iommufd_dma_unmap(region.start, region.length);
@@ -79,12 +93,14 @@ bool is_live(const rte_mempool *mp, const Region &region) {
 // rte_mempool.c gives a pool's memory back to the system before it calls release(), and early
 // chunks of a failed rte_mempool_populate_virt() likewise. What is mapped there now is new.
 void unmap_stale(void *start, std::size_t length) {
-    const std::lock_guard lock(belongings_mutex);
-    for (auto &[mp, own] : belongings())
-        std::erase_if(own.mapped, [&, pool = mp](const Region &region) {
-            return overlap(start, length, region.start, region.length) && !is_live(pool, region) &&
-                   rte_iommufd_dma_unmap(region.start, region.length) == 0;
-        });
+    registry().locked([=](AllResources &all) {
+        for (auto &[mp, own] : all)
+            std::erase_if(own.mapped, [=, pool = mp](const Region &region) {
+                return overlap(start, length, region.start, region.length) &&
+                       !is_live(pool, region) &&
+                       rte_iommufd_dma_unmap(region.start, region.length) == 0;
+            });
+    });
 }
 
 void release_all(std::vector<Held> &held) {
@@ -97,14 +113,15 @@ void release_all(std::vector<Held> &held) {
 
 void unmap_unknown(const rte_mempool *mp, void *start, std::size_t length) {
     const Region region = pages_of(start, length);
-    const std::lock_guard lock(belongings_mutex);
-    const auto pool = belongings().find(mp);
-    if (pool == belongings().end())
-        return;
-    if (std::erase_if(pool->second.mapped, [&](const Region &r) {
-            return r.start == region.start && r.length == region.length;
-        }) != 0)
-        (void)rte_iommufd_dma_unmap(region.start, region.length);
+    registry().locked([&](AllResources &all) {
+        const auto pool = all.find(mp);
+        if (pool == all.end())
+            return;
+        if (std::erase_if(pool->second.mapped, [&](const Region &r) {
+                return r.start == region.start && r.length == region.length;
+            }) != 0)
+            (void)rte_iommufd_dma_unmap(region.start, region.length);
+    });
 }
 
 bool is_reachable(const rte_mempool *mp, char *start, std::size_t length) {
@@ -134,12 +151,13 @@ bool hold(const rte_mempool *mp, void *start, std::size_t length) {
     if (made == nullptr)
         return false;
     try {
-        const std::lock_guard lock(belongings_mutex);
-        std::vector<Held> &held = belongings()[mp].held;
-        // Chunks of an attempt that failed: rte_mempool.c has freed them without a word.
-        if (mp->populated_size == 0)
-            release_all(held);
-        held.push_back({.memory = memory, .hold = made});
+        registry().locked([&](AllResources &all) {
+            std::vector<Held> &held = all[mp].held;
+            // Chunks of an attempt that failed: rte_mempool.c has freed them without a word.
+            if (mp->populated_size == 0)
+                release_all(held);
+            held.push_back({.memory = memory, .hold = made});
+        });
         return true;
     } catch (const std::bad_alloc &) {
         rte_iommufd_hold_release(made);
@@ -147,49 +165,52 @@ bool hold(const rte_mempool *mp, void *start, std::size_t length) {
     }
 }
 
-void let_go(const rte_mempool *mp) {
-    const std::lock_guard lock(belongings_mutex);
-    std::vector<Held> &held = belongings()[mp].held;
-    rte_iommufd_hold_release(held.back().hold);
-    held.pop_back();
+void release_last_hold(const rte_mempool *mp) {
+    registry().locked([=](AllResources &all) {
+        std::vector<Held> &held = all[mp].held;
+        rte_iommufd_hold_release(held.back().hold);
+        held.pop_back();
+    });
 }
 
-bool keep_piece(const rte_mempool *mp, rte_iommufd_arena *arena, void *piece) {
+bool keep_arena_memory(const rte_mempool *mp, rte_iommufd_arena *arena, void *memory) {
     try {
-        const std::lock_guard lock(belongings_mutex);
-        belongings()[mp].pieces.push_back(piece);
+        registry().locked([=](AllResources &all) { all[mp].arena_memory.push_back(memory); });
         return true;
     } catch (const std::bad_alloc &) {
-        rte_iommufd_arena_free(arena, piece);
+        rte_iommufd_arena_free(arena, memory);
         return false;
     }
 }
 
 bool hold_again(const rte_mempool *mp) {
-    const std::lock_guard lock(belongings_mutex);
-    const auto found = belongings().find(mp);
-    if (found == belongings().end())
-        return true;
-    bool all = true;
-    for (Held &held : found->second.held) {
-        rte_iommufd_hold_release(held.hold);
-        held.hold = all ? rte_iommufd_hold_memory(held.memory.start, held.memory.length) : nullptr;
-        all = held.hold != nullptr;
-    }
-    return all;
+    return registry().locked([=](AllResources &all) {
+        const auto found = all.find(mp);
+        bool held_all = true;
+        if (found == all.end())
+            return held_all;
+        for (Held &held : found->second.held) {
+            rte_iommufd_hold_release(held.hold);
+            held.hold =
+                held_all ? rte_iommufd_hold_memory(held.memory.start, held.memory.length) : nullptr;
+            held_all = held.hold != nullptr;
+        }
+        return held_all;
+    });
 }
 
-void give_back(const rte_mempool *mp) {
-    const std::lock_guard lock(belongings_mutex);
-    const auto found = belongings().find(mp);
-    if (found == belongings().end())
-        return;
-    release_all(found->second.held);
-    for (const Region &region : found->second.mapped)
-        (void)rte_iommufd_dma_unmap(region.start, region.length);
-    for (void *piece : found->second.pieces)
-        rte_iommufd_arena_free(rte_iommufd_default_arena(), piece);
-    belongings().erase(found);
+void release_resources(const rte_mempool *mp) {
+    registry().locked([=](AllResources &all) {
+        const auto found = all.find(mp);
+        if (found == all.end())
+            return;
+        release_all(found->second.held);
+        for (const Region &region : found->second.mapped)
+            (void)rte_iommufd_dma_unmap(region.start, region.length);
+        for (void *memory : found->second.arena_memory)
+            rte_iommufd_arena_free(rte_iommufd_default_arena(), memory);
+        all.erase(found);
+    });
 }
 
 } // namespace iommufd::mempool

@@ -5,7 +5,7 @@
 // What a pool has taken of the address space and of the application's arena, until it is freed:
 //
 //     mapped    memory that EAL does not know, put into the address space here
-//     pieces    of the arena that the device argument "arena=SIZE" has made
+//     arena     memory of the arena that the device argument "arena=SIZE" has made
 //     held      memory with objects: not unmapped while they carry its addresses
 //
 // Any thread, each pool by one at a time.
@@ -24,8 +24,8 @@ namespace iommufd::mempool {
 // the memory. What is wrong is logged.
 bool is_reachable(const rte_mempool *mp, char *start, std::size_t length);
 
-// What is_reachable() has mapped, for memory of which nothing is used: rte_mempool.c gives it back
-// to the system, and the next mapping at its address must not be taken for it.
+// What is_reachable() has mapped, for memory of which nothing is used: rte_mempool.c frees it, and
+// the next mapping at its address must not be taken for it.
 void unmap_unknown(const rte_mempool *mp, void *start, std::size_t length);
 
 // Keep devices' addresses of the objects in [start, start + length) valid. To be called before
@@ -33,15 +33,15 @@ void unmap_unknown(const rte_mempool *mp, void *start, std::size_t length);
 bool hold(const rte_mempool *mp, void *start, std::size_t length);
 
 // Of memory without objects, the last that hold() was called for.
-void let_go(const rte_mempool *mp);
+void release_last_hold(const rte_mempool *mp);
 
 // Holds ended with the last device; another is there. False if some of the memory is not.
 bool hold_again(const rte_mempool *mp);
 
-// Remember what is the pool's; given back if there is no memory for that.
-bool keep_piece(const rte_mempool *mp, rte_iommufd_arena *arena, void *piece);
+// Remember what is the pool's of an arena; freed if there is no memory for that.
+bool keep_arena_memory(const rte_mempool *mp, rte_iommufd_arena *arena, void *memory);
 
 // Everything, when the pool is freed.
-void give_back(const rte_mempool *mp);
+void release_resources(const rte_mempool *mp);
 
 } // namespace iommufd::mempool

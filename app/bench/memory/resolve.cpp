@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 #include <unistd.h>
 
 #include "core/ioas/arena.hpp"
-#include "core/vfio/vfio_device.hpp"
+#include "core/vfio/attached_device.hpp"
 #include "median.hpp"
 
 namespace {
@@ -95,7 +96,7 @@ void measure(AddressSpace &space, Va memory, std::uint64_t pages, Times *times) 
 double measure_arena(AddressSpace &space, std::uint64_t pages) {
     auto arena =
         Arena::create(linux_kernel(), linux_hugepages(), space,
-                      {.length = pages * page_2m, .page = page_2m, .node = -1, .threads = 0});
+                      {.length = pages * page_2m, .page_size = page_2m, .node = -1, .threads = 0});
     if (!arena)
         fail(arena.error().message());
     std::vector<double> times;
@@ -114,10 +115,13 @@ int main(int argc, char **argv) {
     const std::uint64_t pages = std::strtoull(argv[2], nullptr, 10);
     const auto table = std::make_unique<DmaTable>();
     AddressSpace space(linux_kernel(), *table);
-    VfioDevice device(linux_kernel());
     check(space.open());
-    check(device.open(argv[1], space.iommufd()));
-    check(device.attach(space.ioas()));
+    auto bound = BoundDevice::open(linux_kernel(), argv[1], space.iommufd());
+    if (!bound)
+        fail(bound.error().message());
+    auto attached = attach(std::move(*bound), space.ioas());
+    if (!attached)
+        fail(attached.error().message());
 
     void *memory = mmap(nullptr, pages * page_2m, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
@@ -133,8 +137,7 @@ int main(int argc, char **argv) {
         "\"per_page_ms\": %.2f, \"arena_ms\": %.2f}\n",
         static_cast<unsigned long long>(pages), bench::median(times.ours),
         bench::median(times.bare), bench::median(times.pagemap), bench::median(times.map), arena);
-    check(device.quiesce());
+    check(attached->device().quiesce());
     check(space.unmap_all());
-    device.close();
     return 0;
 }

@@ -92,7 +92,7 @@ int BrokeredKernel::ask(const Request &request, std::span<const Query> queries, 
     std::memcpy(message.data(), &request, sizeof(request));
     if (!queries.empty())
         std::memcpy(message.data() + sizeof(request), queries.data(), queries.size_bytes());
-    const std::lock_guard lock(mutex_);
+    const LockGuard lock(mutex_);
     int got = -1;
     const int ret = exchange(message, lend, reply, answers, &got);
     if (ret == -EOWNERDEAD || ret == -ETIMEDOUT || ret == -EBADMSG)

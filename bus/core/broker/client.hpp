@@ -6,7 +6,6 @@
 // hands everything else on. What was opened and mapped stays valid if the broker ends; what is
 // asked afterwards fails, with an errno that broker_remedy() explains.
 
-#include <mutex>
 #include <span>
 #include <string>
 
@@ -15,6 +14,7 @@
 #include "core/broker/protocol.hpp"
 #include "core/sys/fd.hpp"
 #include "core/sys/kernel.hpp"
+#include "core/sys/mutex.hpp"
 
 namespace iommufd::broker {
 
@@ -47,14 +47,14 @@ private:
     int ask(const Request &request, std::span<const Query> queries, int lend, Reply *reply,
             std::span<Answer> answers, int *fd);
     int exchange(std::span<const std::uint8_t> message, int lend, Reply *reply,
-                 std::span<Answer> answers, int *fd);
-    int connect();
+                 std::span<Answer> answers, int *fd) REQUIRES(mutex_);
+    int connect() REQUIRES(mutex_);
 
     Kernel &kernel_;
     const int socket_;
-    std::mutex mutex_; // of what follows
-    Fd channel_;       // of process owner_: after a fork the child makes its own
-    pid_t owner_ = -1;
+    Mutex mutex_;
+    Fd channel_ GUARDED_BY(mutex_); // of process owner_: after a fork the child makes its own
+    pid_t owner_ GUARDED_BY(mutex_) = -1;
 };
 
 // The broker's if this process was started with one, else linux_kernel(). Never destroyed.

@@ -3,207 +3,208 @@
 
 #include "core/ioas/address_space.hpp"
 
-#include <algorithm>
 #include <cerrno>
-#include <numeric>
+#include <new>
 #include <string>
+#include <utility>
 
-#include <fcntl.h>
-
-#include "core/ioas/range_text.hpp"
-#include "core/ioas/stopwatch.hpp"
-#include "core/sys/broker_remedy.hpp"
+#include "core/ioas/messages.hpp"
+#include "core/ioas/resolve.hpp"
 
 namespace iommufd {
-namespace {
-
-constexpr const char *iommu_path = "/dev/iommu";
-
-std::string open_remedy(int ret) {
-    switch (-ret) {
-    case ENOENT:
-        return "the kernel has no iommufd: Linux >= 7.3 with CONFIG_IOMMUFD is needed, and "
-               "'modprobe iommufd' where it is a module";
-    case EACCES:
-        return "make /dev/iommu readable and writeable for this user";
-    default:
-        return broker_remedy(ret);
-    }
-}
-
-} // namespace
 
 Result<void> AddressSpace::open() {
-    if (iommufd_)
-        return {};
-    const int fd = kernel_.open(iommu_path, O_RDWR);
-    if (fd < 0)
-        return failure(fd, std::string("open of ") + iommu_path, open_remedy(fd));
-    Fd owned(kernel_, fd);
-    // Only before the first object exists (Linux 7.3, iommufd_option_rlimit_mode()).
-    if (rlimit_mode_ != RlimitMode::user)
-        if (const int ret =
-                option_rlimit_mode(kernel_, fd, static_cast<std::uint64_t>(rlimit_mode_));
-            ret < 0)
-            return failure(ret, "IOMMU_OPTION_RLIMIT_MODE",
-                           ret == -EPERM ? "charging pins to the process needs CAP_SYS_RESOURCE; "
-                                           "leave rlimit_mode=process out"
-                                         : "");
-    const int ret = ioas_alloc(kernel_, fd, &ioas_);
-    if (ret < 0)
-        return failure(ret, "IOMMU_IOAS_ALLOC");
-    iommufd_ = std::move(owned);
-    return {};
+    const LockGuard lock(mutex_);
+    return ioas_.open(rlimit_mode_);
 }
 
 void AddressSpace::close() {
-    (void)unmap_all(); // what it leaves behind goes with the IOAS
-    iommufd_.reset();
+    const LockGuard lock(mutex_);
+    (void)unmap_all_locked(); // what it leaves behind goes with the IOAS
+    ioas_.close();
+    keeps_pins_ = false;
 }
 
-// The frame of the page at an IOVA. run: in, how far to look; out, contiguous bytes.
-Result<std::uint64_t> AddressSpace::get_pa(Va at, std::uint64_t page, std::uint64_t *run) {
-    std::uint64_t pa = 0;
-    const std::uint64_t limit = *run;
-    ++done_.get_pa_calls;
-    const int ret = ioas_noiommu_get_pa(kernel_, iommufd_.get(), ioas_, raw(at), run, &pa);
-    if (ret < 0)
-        return tl::make_unexpected(get_pa_error(ret, at));
-    if (page != page_4k) // the rest of a hugepage follows, asked for or not
-        *run = page;
-    if (!is_aligned(pa, page) || !is_aligned(*run, page) || *run == 0 ||
-        (page == page_4k && *run > limit))
-        return failure(-EIO, range_text("IOMMU_IOAS_NOIOMMU_GET_PA", at, limit),
-                       "the answer does not fit a page of " + std::to_string(page) + " bytes");
-    return pa;
-}
-
-Result<void> AddressSpace::resolve_runs(Va va, std::uint64_t length, std::uint64_t page) {
-    for (std::uint64_t done = 0; done < length;) {
-        // The kernel walks 4 KiB at a time, so inside a hugepage one byte is asked for.
-        std::uint64_t run = page == page_4k ? length - done : 1;
-        const auto pa = get_pa(va + done, page, &run);
-        if (!pa) {
-            table_.erase(va, done);
-            return tl::make_unexpected(pa.error());
-        }
-        if (!table_.insert(va + done, Dma{*pa}, run)) {
-            table_.erase(va, done);
-            return failure(-ENOMEM, range_text("table entry", va + done, run));
-        }
-        done += run;
-    }
-    return {};
-}
-
-// IOVAs run as the file does, virtual addresses as its pages are shown.
-Result<void> AddressSpace::resolve_file(Va va, const Area &area) {
-    for (std::size_t i = 0; i < area.order.size(); ++i) {
-        std::uint64_t run = 1;
-        const auto pa = get_pa(va + area.order[i] * area.page, area.page, &run);
-        const std::uint64_t done = i * area.page;
-        if (!pa) {
-            table_.erase(va, done);
-            return tl::make_unexpected(pa.error());
-        }
-        if (!table_.insert(va + done, Dma{*pa}, run)) {
-            table_.erase(va, done);
-            return failure(-ENOMEM, range_text("table entry", va + done, run));
-        }
-    }
-    return {};
-}
-
-Result<void> AddressSpace::resolve(Va va, const Area &area) {
-    const Stopwatch time(&done_.get_pa_ns);
-    return area.order.empty() ? resolve_runs(va, area.length, area.page) : resolve_file(va, area);
-}
-
-Result<void> AddressSpace::sort_by_address(Va va, std::uint64_t length, std::uint64_t page,
-                                           std::vector<std::uint32_t> *order) {
-    const Stopwatch time(&done_.get_pa_ns);
-    std::vector<std::uint64_t> frames(length / page);
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        std::uint64_t run = 1;
-        const auto pa = get_pa(va + i * page, page, &run);
-        if (!pa)
-            return tl::make_unexpected(pa.error());
-        frames[i] = *pa;
-    }
-    order->resize(frames.size());
-    std::iota(order->begin(), order->end(), 0U);
-    std::sort(order->begin(), order->end(), [&](auto a, auto b) { return frames[a] < frames[b]; });
-    return {};
-}
-
-// order: nullptr for memory of the process, else as map_file() says.
-Result<void> AddressSpace::map_area(Va va, Area area, int fd, std::vector<std::uint32_t> *order) {
-    const std::lock_guard lock(mutex_);
-    const std::uint64_t length = area.length;
-    ask_again();
-    if (auto ok = check(va, length, area.page); !ok)
-        return ok;
+// page_order: nullptr for memory of the process, else as map_file() says.
+Result<void> AddressSpace::map_area(Va va, Area area, int fd,
+                                    std::vector<std::uint32_t> *page_order) {
+    const LockGuard lock(mutex_);
+    if (!ioas_.is_open())
+        return failure(-ENODEV, range_text("mapping", va, area.length),
+                       "no device on the iommufd bus has been probed");
+    reap_retired();
+    TRY(areas_.check(va, area.length, area.page_size));
     // First, as it may throw: what is pinned is always noted.
-    area.id = next_id_++;
-    const auto entry = areas_.emplace(raw(va), std::move(area)).first;
-    int ret = 0;
-    {
-        const Stopwatch time(&done_.map_ns);
-        ++done_.map_calls;
-        ret = order == nullptr ? ioas_map(kernel_, iommufd_.get(), ioas_, raw(va), length)
-                               : ioas_map_file(kernel_, iommufd_.get(), ioas_, fd, raw(va), length);
-    }
-    if (ret < 0) {
+    const auto entry = areas_.insert(va, std::move(area));
+    auto ok = pin_and_resolve(entry, fd, page_order);
+    if (!ok)
         areas_.erase(entry);
-        return tl::make_unexpected(map_error(ret, va, length, order != nullptr));
-    }
+    return ok;
+}
+
+Result<void> AddressSpace::pin_and_resolve(Areas::Iterator entry, int fd,
+                                           std::vector<std::uint32_t> *page_order) {
+    const Va va{entry->first};
+    const std::uint64_t length = entry->second.length;
+    if (page_order == nullptr)
+        TRY(ioas_.map(va, length));
+    else
+        TRY(ioas_.map_file(va, length, fd));
+    const bool sorts = page_order != nullptr && page_order->empty();
     Result<void> ok;
-    const bool sorts = order != nullptr && order->empty();
     try {
-        if (sorts)
-            ok = sort_by_address(va, length, entry->second.page, order);
-        if (ok && order != nullptr)
-            entry->second.order = *order;
-        if (ok)
-            ok = resolve(va, entry->second);
+        ok = resolve_pinned(entry, page_order);
     } catch (const std::bad_alloc &) {
         ok = failure(-ENOMEM, range_text("mapping", va, length));
     }
-    if (!ok) {
-        if (sorts)
-            order->clear();
-        areas_.erase(entry);
-        ret = unmap_ioctl(raw(va), length);
-        if (ret < 0)
-            ok.error().remedy += "; it stays pinned, as IOMMU_IOAS_UNMAP failed too";
+    if (ok)
         return ok;
+    if (sorts)
+        page_order->clear();
+    if (!ioas_.unmap(va, length))
+        ok.error().remedy += "; it stays pinned, as IOMMU_IOAS_UNMAP failed too";
+    return ok;
+}
+
+Result<void> AddressSpace::resolve_pinned(Areas::Iterator entry,
+                                          std::vector<std::uint32_t> *page_order) {
+    const Va va{entry->first};
+    Area &area = entry->second;
+    if (page_order != nullptr) {
+        if (page_order->empty())
+            *page_order = TRY(physical_order(ioas_, va, area.length, area.page_size));
+        area.page_order = *page_order;
     }
-    bytes_ += length;
+    return resolve(ioas_, table_, va, area);
+}
+
+Result<void> AddressSpace::map(Va va, std::uint64_t length, std::uint64_t page_size) {
+    return map_area(va, Area{.length = length, .page_size = page_size}, -1, nullptr);
+}
+
+Result<void> AddressSpace::map_file(Va va, std::uint64_t length, std::uint64_t page_size, int fd,
+                                    std::vector<std::uint32_t> *page_order) {
+    return map_area(va, Area{.length = length, .page_size = page_size}, fd, page_order);
+}
+
+Result<void> AddressSpace::unpin(Areas::Iterator area) {
+    const Va va{area->first};
+    // First nobody finds it any more, then it may move.
+    table_.erase(va, area->second.length);
+    if (auto failed = ioas_.unmap(va, area->second.length); !failed) {
+        if (!area->second.retired)
+            if (auto again = resolve(ioas_, table_, va, area->second); !again)
+                failed.error().remedy = "and no longer resolved: " + again.error().message();
+        return failed;
+    }
+    use_.end_retired(area->second);
+    areas_.erase(area);
     return {};
 }
 
-Result<void> AddressSpace::map(Va va, std::uint64_t length, std::uint64_t page) {
-    return map_area(va, Area{.length = length, .page = page}, -1, nullptr);
+Result<void> AddressSpace::unmap(Va va, std::uint64_t length) {
+    const auto busy = [=](const std::string &why) {
+        return failure(-EBUSY, range_text("unmapping", va, length), why);
+    };
+    const LockGuard lock(mutex_);
+    const auto found = TRY(areas_.find(va, length));
+    const Area &area = found->second;
+    if (area.queues != 0)
+        return busy(held_by_queues_text(area.queues));
+    if (area.pools != 0)
+        return busy(held_by_pools_text(area.pools));
+    if (keeps_pins_)
+        return busy("a device that could not be stopped may still reach it; it stays pinned until "
+                    "the last device has gone");
+    return use_.has_queues() ? unmap_unless_in_flight(found) : unpin(found);
 }
 
-Result<void> AddressSpace::map_file(Va va, std::uint64_t length, std::uint64_t page, int fd,
-                                    std::vector<std::uint32_t> *order) {
-    return map_area(va, Area{.length = length, .page = page}, fd, order);
+Result<void> AddressSpace::unmap_unless_in_flight(Areas::Iterator area) {
+    const Va va{area->first};
+    const std::uint64_t length = area->second.length;
+    const auto busy = [=](std::size_t queues) {
+        return failure(-EBUSY, range_text("unmapping", va, length), in_flight_text(queues));
+    };
+    const auto runs = runs_of(table_, va, area->second);
+    ReaderQuery query = use_.query(dma_ranges(runs));
+    // Once before anything is changed: a request that is refused is to disturb nobody.
+    if (const auto queues = use_.readers(&query); queues != 0)
+        return busy(queues);
+    table_.erase(va, length);
+    if (const auto queues = use_.possible_readers(&query); queues != 0) {
+        reenter(table_, runs);
+        return busy(queues);
+    }
+    return unpin(area);
+}
+
+Result<bool> AddressSpace::retire(Va va, std::uint64_t length, Backing backing) {
+    const LockGuard lock(mutex_);
+    const auto found = TRY(areas_.find(va, length));
+    Area &area = found->second;
+    area.backing = backing;
+    bool knows_ranges = true;
+    try {
+        if (use_.has_queues() || area.is_used())
+            area.ranges = dma_ranges(runs_of(table_, va, area));
+    } catch (const std::bad_alloc &) {
+        knows_ranges = false;
+    }
+    table_.erase(va, length);
+    use_.retire(found, backing);
+    if (!knows_ranges || !use_.add_readers(found)) {
+        ++area.queues; // for good, as nobody knows which
+        return failure(-ENOMEM, range_text("unmapping", va, length),
+                       "no memory to ask who still uses it; it stays pinned");
+    }
+    if (area.is_used() || keeps_pins_)
+        return true;
+    TRY(unpin(found));
+    return false;
+}
+
+// A retired area that nobody holds any more, unless packets in it are in flight: what had objects
+// in it may have sent them since.
+void AddressSpace::unpin_if_unused(Areas::Iterator area) {
+    if (!use_.add_readers(area))
+        ++area->second.queues; // for good
+    if (area->second.is_used() || keeps_pins_)
+        return;
+    try {
+        (void)unpin(area); // if it fails it stays pinned until the IOAS ends
+    } catch (const std::bad_alloc &) {
+        // It has failed, and there is no memory to say why.
+    }
+}
+
+// Packets that were in flight when an area was retired may have been sent. Its owner maps new
+// memory at the same place.
+void AddressSpace::reap_retired() {
+    for (auto next = areas_.begin(); use_.retired() != 0 && next != areas_.end();) {
+        const auto area = next++;
+        if (!area->second.retired)
+            continue;
+        use_.remove_readers(area);
+        unpin_if_unused(area);
+    }
 }
 
 Result<void> AddressSpace::unmap_all() {
-    const std::lock_guard lock(mutex_);
+    const LockGuard lock(mutex_);
+    return unmap_all_locked();
+}
+
+Result<void> AddressSpace::unmap_all_locked() {
     Result<void> first;
     for (const auto &[start, area] : areas_) {
         table_.erase(Va{start}, area.length);
-        const int ret = unmap_ioctl(start, area.length);
-        if (ret < 0 && first)
-            first = failure(ret, range_text("IOMMU_IOAS_UNMAP", Va{start}, area.length));
+        if (keeps_pins_)
+            continue;
+        if (auto ok = ioas_.unmap(Va{start}, area.length); !ok && first)
+            first = std::move(ok);
     }
     areas_.clear();
-    watched_.clear();
-    retired_ = 0;
-    bytes_ = 0;
+    use_.clear();
     return first;
 }
 

@@ -10,7 +10,7 @@
 //          |
 //          `-- shown to the process in the order of physical addresses
 //
-//     virtual    | p0  | p1  | p2  | p3  |     order[i]: the page of the file at i
+//     virtual    | p0  | p1  | p2  | p3  |     page_order[i]: the page of the file at i
 //     physical   | 7   | 8   | 9   | 12  |     runs as long as the memory allows
 //
 // The kernel's free list hands hugepages out in no useful order; sorted, neighbours in physical
@@ -20,19 +20,20 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "core/ioas/address_space.hpp"
 #include "core/sys/hugepages.hpp"
+#include "core/sys/mapping.hpp"
+#include "core/sys/mutex.hpp"
 
 namespace iommufd {
 
 struct ArenaRequest {
-    std::uint64_t length = 0; // bytes; rounded up to whole pages
-    std::uint64_t page = 0;   // 2 MiB or 1 GiB; 0: 1 GiB where it divides length, else 2 MiB
-    int node = -1;            // NUMA node; -1: any
-    unsigned int threads = 0; // that fault pages in; 0: as many as the process has CPUs
+    std::uint64_t length = 0;    // bytes; rounded up to whole pages
+    std::uint64_t page_size = 0; // 2 MiB or 1 GiB; 0: 1 GiB where it divides length, else 2 MiB
+    int node = -1;               // NUMA node; -1: any
+    unsigned int threads = 0;    // that fault pages in; 0: as many as the process has CPUs
 };
 
 class Arena {
@@ -45,22 +46,23 @@ public:
     Arena(const Arena &) = delete;
     Arena &operator=(const Arena &) = delete;
 
-    // Put the arena back into an address space that was emptied; addresses may be others.
+    // Put the arena back into an address space that was emptied; addresses may be others. pin(),
+    // unpin() and mark_unpinned() are called by one thread at a time, the rest by any.
     Result<void> pin();
     // Take it out: EBUSY while it is held or allocated from.
     Result<void> unpin();
 
     // The address space was emptied, and the arena with it.
-    void lost_pins() { pinned_ = false; }
+    void mark_unpinned() { pinned_ = false; }
 
-    // A piece of it, aligned to a power of two; nullptr if no gap is large enough.
+    // Memory of it, aligned to a power of two; nullptr if no gap is large enough.
     void *allocate(std::uint64_t length, std::uint64_t alignment);
     // Exactly what allocate() gave; false if it was not.
     bool free(void *memory);
 
-    [[nodiscard]] Va start() const { return va_of(addr_); }
-    [[nodiscard]] std::uint64_t length() const { return length_; }
-    [[nodiscard]] std::uint64_t page() const { return page_; }
+    [[nodiscard]] Va start() const { return va_of(mapping_.addr()); }
+    [[nodiscard]] std::uint64_t length() const { return mapping_.length(); }
+    [[nodiscard]] std::uint64_t page_size() const { return page_size_; }
     [[nodiscard]] int node() const { return node_; }
     [[nodiscard]] std::uint64_t free_bytes() const;
     [[nodiscard]] std::size_t allocations() const;
@@ -69,22 +71,22 @@ private:
     Arena(Kernel &kernel, Hugepages &hugepages, AddressSpace &space)
         : kernel_(kernel), hugepages_(hugepages), space_(space) {}
 
-    Result<void> take(std::uint64_t length, std::uint64_t page, int node, unsigned int threads);
+    Result<void> take(std::uint64_t length, std::uint64_t page_size, int node,
+                      unsigned int threads);
     Result<void> populate(unsigned int threads);
-    Result<void> show_sorted();
+    Result<void> remap_in_physical_order();
 
     Kernel &kernel_;
     Hugepages &hugepages_;
     AddressSpace &space_;
     Fd file_;
-    void *addr_ = nullptr;
-    std::uint64_t length_ = 0;
-    std::uint64_t page_ = 0;
+    Mapping mapping_;
+    std::uint64_t page_size_ = 0;
     int node_ = -1;
     bool pinned_ = false;
-    std::vector<std::uint32_t> order_;
-    mutable std::mutex mutex_;                    // of what follows
-    std::map<std::uint64_t, std::uint64_t> used_; // offset -> length
+    std::vector<std::uint32_t> page_order_;
+    mutable Mutex mutex_;
+    std::map<std::uint64_t, std::uint64_t> used_ GUARDED_BY(mutex_); // offset -> length
 };
 
 } // namespace iommufd

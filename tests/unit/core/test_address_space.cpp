@@ -276,33 +276,33 @@ TEST_F(AddressSpaceTest, CloseUnmapsEverythingFirst) {
 TEST_F(AddressSpaceTest, WhatIsHeldIsNotUnmapped) {
     ASSERT_OK(space.map(base, page_2m, page_2m));
     ASSERT_OK(space.map(base + page_2m, page_2m, page_2m));
-    Hold both;
-    Hold first;
-    ASSERT_OK(space.hold(base + page_4k, page_2m, &both)) << "parts of both";
-    ASSERT_OK(space.hold(base, page_4k, &both)) << "an area is held once by a hold";
-    ASSERT_OK(space.hold(base, page_4k, &first));
+    Hold both(space);
+    Hold first(space);
+    ASSERT_OK(both.add(base + page_4k, page_2m)) << "parts of both";
+    ASSERT_OK(both.add(base, page_4k)) << "an area is held once by a hold";
+    ASSERT_OK(first.add(base, page_4k));
     const auto refused = space.unmap(base, page_2m);
     EXPECT_EQ(code(refused), EBUSY);
     EXPECT_TRUE(contains(message(refused), "2 queues use it; stop the port and release its"));
     EXPECT_TRUE(contains(message(space.unmap(base + page_2m, page_2m)), "1 queue uses it"));
     EXPECT_EQ(kernel.count("IOMMU_IOAS_UNMAP"), 0);
-    space.release(&both);
+    both.release();
     EXPECT_OK(space.unmap(base + page_2m, page_2m)) << "negative control: free to go";
     EXPECT_EQ(code(space.unmap(base, page_2m)), EBUSY);
-    space.release(&first);
+    first.release();
     EXPECT_OK(space.unmap(base, page_2m));
 
-    Hold none;
+    Hold none(space);
     ASSERT_OK(space.map(base, page_2m, page_2m));
-    EXPECT_EQ(code(space.hold(base, page_2m + 1, &none)), EFAULT);
+    EXPECT_EQ(code(none.add(base, page_2m + 1)), EFAULT);
     EXPECT_TRUE(none.empty());
     EXPECT_OK(space.unmap(base, page_2m)) << "a refused hold holds nothing";
 }
 
 TEST_F(AddressSpaceTest, WhatIsFreedUnderAQueueStaysPinnedUntilItIsReleased) {
     ASSERT_OK(space.map(base, page_2m, page_2m));
-    Hold hold;
-    ASSERT_OK(space.hold(base, 1, &hold));
+    Hold hold(space);
+    ASSERT_OK(hold.add(base, 1));
     const Census pinned = kernel.census();
     const auto held = space.retire(base, page_2m);
     ASSERT_OK(held);
@@ -311,8 +311,8 @@ TEST_F(AddressSpaceTest, WhatIsFreedUnderAQueueStaysPinnedUntilItIsReleased) {
     EXPECT_EQ(kernel.census(), pinned) << "and the kernel gives the page to nobody";
     EXPECT_TRUE(contains(message(space.map(base, page_2m, page_2m)), "a queue still uses it"));
     EXPECT_EQ(code(space.unmap(base, page_2m)), ENOENT);
-    EXPECT_EQ(code(space.hold(base, 1, &hold)), EFAULT);
-    space.release(&hold);
+    EXPECT_EQ(code(hold.add(base, 1)), EFAULT);
+    hold.release();
     EXPECT_EQ(kernel.census().areas, 0U);
     EXPECT_OK(space.map(base, page_2m, page_2m));
     // And what nobody holds goes at once.
@@ -324,15 +324,15 @@ TEST_F(AddressSpaceTest, WhatIsFreedUnderAQueueStaysPinnedUntilItIsReleased) {
 
 TEST_F(AddressSpaceTest, AHoldOutlivesTheAddressSpaceItWasOf) {
     ASSERT_OK(space.map(base, page_2m, page_2m));
-    Hold old;
-    ASSERT_OK(space.hold(base, 1, &old));
+    Hold old(space);
+    ASSERT_OK(old.add(base, 1));
     ASSERT_OK(space.unmap_all());
     ASSERT_OK(space.map(base, page_2m, page_2m));
-    Hold now;
-    ASSERT_OK(space.hold(base, 1, &now));
-    space.release(&old);
+    Hold now(space);
+    ASSERT_OK(now.add(base, 1));
+    old.release();
     EXPECT_EQ(code(space.unmap(base, page_2m)), EBUSY) << "another area at the same place";
-    space.release(&now);
+    now.release();
     EXPECT_OK(space.unmap(base, page_2m));
 }
 
@@ -359,8 +359,8 @@ TEST_F(AddressSpaceTest, StatsTellWhatIsThereAndWhatWasDone) {
     ASSERT_OK(space.map(base, page_2m, page_2m));
     ASSERT_OK(space.map(base + page_2m, page_2m, page_2m));
     ASSERT_OK(space.map(base + 2 * page_2m, 2 * page_4k, page_4k));
-    Hold hold;
-    ASSERT_OK(space.hold(base, 1, &hold));
+    Hold hold(space);
+    ASSERT_OK(hold.add(base, 1));
     const AddressSpaceStats stats = space.stats();
     EXPECT_EQ(stats.areas, 3U);
     EXPECT_EQ(stats.held_areas, 1U);
@@ -372,7 +372,7 @@ TEST_F(AddressSpaceTest, StatsTellWhatIsThereAndWhatWasDone) {
     EXPECT_EQ(stats.get_pa_calls - before.get_pa_calls, 4U);
     EXPECT_EQ(space.list().size(), 3U);
     EXPECT_EQ(space.list()[0].queues, 1U);
-    space.release(&hold);
+    hold.release();
 }
 
 } // namespace

@@ -21,8 +21,9 @@ protected:
 
     Result<std::unique_ptr<Arena>> create(std::uint64_t length, std::uint64_t page = 0,
                                           int node = -1, unsigned int threads = 1) {
-        return Arena::create(kernel, hugepages, space,
-                             {.length = length, .page = page, .node = node, .threads = threads});
+        return Arena::create(
+            kernel, hugepages, space,
+            {.length = length, .page_size = page, .node = node, .threads = threads});
     }
     // The frames of the file's pages, in the file's order.
     void frames(std::initializer_list<std::uint64_t> list) {
@@ -69,7 +70,7 @@ TEST_F(ArenaTest, PageSizes) {
         kernel.memory.back_everything(page_1g);
         const auto arena = create(c.length, c.page);
         ASSERT_OK(arena);
-        EXPECT_EQ((*arena)->page(), c.want);
+        EXPECT_EQ((*arena)->page_size(), c.want);
         EXPECT_EQ((*arena)->length(), (c.length + c.want - 1) / c.want * c.want);
     }
     EXPECT_EQ(kernel.census(), before);
@@ -137,7 +138,7 @@ TEST_F(ArenaTest, IsPinnedAgainInTheOrderItIsSeenIn) {
     const auto arena = create(2 * page_2m);
     ASSERT_OK(arena);
     ASSERT_OK(space.unmap_all());
-    (*arena)->lost_pins();
+    (*arena)->mark_unpinned();
     frames({90, 80}); // moved while nothing was pinned
     ASSERT_OK((*arena)->pin());
     EXPECT_EQ(table.lookup(first), Dma{80 * page_2m}) << "page 1 of the file is still seen first";

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -41,13 +42,9 @@ protected:
         kernel.memory.back(base, 3 * page_2m, frame_a);
         for (int i = 0; i < 3; ++i)
             EXPECT_OK(space.map(page(i), page_2m, page_2m));
-        space.watch(&queue);
-        space.watch(&other);
+        registered = space.register_queue(queue);
+        other_registered = space.register_queue(other);
         pinned = kernel.census();
-    }
-    ~InFlightTest() override {
-        space.unwatch(&queue);
-        space.unwatch(&other);
     }
 
     static Va page(int i) { return base + static_cast<std::uint64_t>(i) * page_2m; }
@@ -70,6 +67,8 @@ protected:
 
     FakeQueue queue;
     FakeQueue other;
+    InFlightRegistration registered;
+    InFlightRegistration other_registered;
     Census pinned;
 };
 
@@ -173,9 +172,9 @@ TEST_F(InFlightTest, WhatIsFreedStaysPinnedUntilEveryReaderHasStopped) {
     EXPECT_EQ(kernel.census(), pinned);
     EXPECT_EQ(space.stats().retired_areas, 1U);
     EXPECT_TRUE(contains(message(space.map(page(1), page_2m, page_2m)), "a queue still uses it"));
-    space.unwatch(&queue);
+    registered.reset();
     EXPECT_EQ(kernel.census(), pinned) << "the other one may still read it";
-    space.unwatch(&other);
+    other_registered.reset();
     EXPECT_EQ(kernel.census().pinned, pinned.pinned - page_2m);
     EXPECT_OK(space.map(page(1), page_2m, page_2m));
     expect_found(1);
@@ -194,7 +193,7 @@ TEST_F(InFlightTest, WhatIsFreedDuringALookupStaysPinned) {
     const auto held = space.retire(page(1), page_2m);
     ASSERT_OK(held);
     EXPECT_TRUE(*held);
-    space.unwatch(&queue);
+    registered.reset();
     EXPECT_EQ(kernel.census().pinned, pinned.pinned - page_2m);
 }
 
@@ -211,8 +210,8 @@ TEST_F(InFlightTest, WhatHasBeenSentSinceIsUnpinnedWhenItsPlaceIsNeeded) {
     EXPECT_OK(space.map(page(1), page_2m, page_2m));
     expect_found(1);
     EXPECT_EQ(kernel.census(), pinned) << "unpinned, and pinned anew";
-    space.unwatch(&queue);
-    space.unwatch(&other);
+    registered.reset();
+    other_registered.reset();
     expect_found(1);
 }
 
@@ -241,29 +240,29 @@ TEST_F(InFlightTest, WithoutDevicesNobodyIsAsked) {
 }
 
 TEST_F(InFlightTest, APoolKeepsWhatIsTakenFromADeviceOnly) {
-    Hold pool(Hold::By::pool);
-    ASSERT_OK(space.hold(page(1), 1, &pool));
-    const auto held = space.retire(page(1), page_2m, AddressSpace::Objects::stay);
+    Hold pool(space, HeldBy::pool);
+    ASSERT_OK(pool.add(page(1), 1));
+    const auto held = space.retire(page(1), page_2m, Backing::kept);
     ASSERT_OK(held);
     EXPECT_TRUE(*held);
     EXPECT_EQ(table.lookup(page(1)), std::nullopt);
     EXPECT_EQ(kernel.census(), pinned);
-    Hold receive;
-    EXPECT_EQ(code(space.hold(page(1), 1, &receive)), EFAULT);
-    space.release(&pool);
+    Hold receive(space);
+    EXPECT_EQ(code(receive.add(page(1), 1)), EFAULT);
+    pool.release();
     EXPECT_EQ(kernel.census().pinned, pinned.pinned - page_2m);
 }
 
 // It was sent while the pool alone kept the memory.
 TEST_F(InFlightTest, APacketOfAPoolThatIsFreedKeepsIt) {
-    Hold pool(Hold::By::pool);
-    ASSERT_OK(space.hold(page(1), 1, &pool));
-    ASSERT_OK(space.retire(page(1), page_2m, AddressSpace::Objects::stay));
+    Hold pool(space, HeldBy::pool);
+    ASSERT_OK(pool.add(page(1), 1));
+    ASSERT_OK(space.retire(page(1), page_2m, Backing::kept));
     queue.packets = {at(page_2m)};
-    space.release(&pool);
+    pool.release();
     EXPECT_EQ(kernel.census(), pinned);
     EXPECT_EQ(space.stats().retired_areas, 1U);
-    space.unwatch(&queue);
+    registered.reset();
     EXPECT_EQ(kernel.census().pinned, pinned.pinned - page_2m);
     EXPECT_EQ(space.stats().retired_areas, 0U);
 }
@@ -277,26 +276,39 @@ TEST_F(InFlightTest, WhatIsFreedAndCannotBeUnpinnedIsNotFoundAgain) {
 
 // A receive queue's hold ends first: the transmit queue still reads.
 TEST_F(InFlightTest, HoldsAndPacketsCountTogether) {
-    Hold hold;
-    ASSERT_OK(space.hold(page(1), 1, &hold));
+    Hold hold(space);
+    ASSERT_OK(hold.add(page(1), 1));
     queue.packets = {at(page_2m)};
     ASSERT_OK(space.retire(page(1), page_2m));
-    space.release(&hold);
+    hold.release();
     EXPECT_EQ(kernel.census(), pinned);
-    space.unwatch(&queue);
+    registered.reset();
     EXPECT_EQ(kernel.census().pinned, pinned.pinned - page_2m);
 }
 
-TEST_F(InFlightTest, UnwatchingAStrangerIsNothing) {
-    const FakeQueue stranger;
-    space.unwatch(&stranger);
+TEST_F(InFlightTest, ARegistrationEndsOnceAndWithItsOwner) {
+    {
+        FakeQueue third;
+        InFlightRegistration first = space.register_queue(third);
+        InFlightRegistration moved = std::move(first);
+        first.reset(); // has nothing any more
+        third.packets = {at(page_2m)};
+        EXPECT_EQ(code(space.unmap(page(1), page_2m)), EBUSY);
+        moved.reset();
+        moved.reset();
+        EXPECT_OK(space.unmap(page(1), page_2m));
+        moved = space.register_queue(third);
+        third.packets = {at(2 * page_2m)};
+        EXPECT_EQ(code(space.unmap(page(2), page_2m)), EBUSY);
+    }
+    EXPECT_OK(space.unmap(page(2), page_2m)) << "the destructor is enough";
     queue.packets = {at(0)};
-    EXPECT_EQ(code(space.unmap(page(0), page_2m)), EBUSY);
+    EXPECT_EQ(code(space.unmap(page(0), page_2m)), EBUSY) << "others stay";
 }
 
 TEST_F(InFlightTest, WhatAPoolCarriesIsNotUnmappedButCanBeTakenAway) {
-    Hold pool(Hold::By::pool);
-    ASSERT_OK(space.hold(page(0), 2 * page_2m, &pool));
+    Hold pool(space, HeldBy::pool);
+    ASSERT_OK(pool.add(page(0), 2 * page_2m));
     const auto refused = space.unmap(page(1), page_2m);
     EXPECT_EQ(code(refused), EBUSY);
     EXPECT_TRUE(contains(message(refused), "objects of 1 pool carry its addresses; free"));
@@ -308,7 +320,7 @@ TEST_F(InFlightTest, WhatAPoolCarriesIsNotUnmappedButCanBeTakenAway) {
     ASSERT_OK(held);
     EXPECT_FALSE(*held);
     ASSERT_OK(space.map(page(1), page_2m, page_2m)) << "another one's";
-    space.release(&pool);
+    pool.release();
     EXPECT_OK(space.unmap(page(1), page_2m));
     EXPECT_OK(space.unmap(page(0), page_2m));
 }

@@ -84,7 +84,7 @@ protected:
         Sender sender(table);
         if (!says_when)
             sender.forget_to_say();
-        space.watch(&sender);
+        InFlightRegistration registered = space.register_queue(sender);
         for (std::uint64_t i = 0; i < pages; ++i)
             kernel.memory.back(base + i * page_2m, page_2m, (1 + i) * page_1g);
         std::array<std::atomic<bool>, pages + 1> is_pinned{};
@@ -128,7 +128,7 @@ protected:
         EXPECT_GT(unmapped, 0) << "else nothing is shown";
         EXPECT_GT(refused, 0) << "else nothing is shown";
         EXPECT_GT(reads, 0U);
-        space.unwatch(&sender);
+        registered.reset();
         EXPECT_OK(space.unmap_all());
         return wrong;
     }

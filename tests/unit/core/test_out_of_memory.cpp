@@ -198,7 +198,7 @@ public:
         EXPECT_EQ(device_bind_iommufd(kernel, cdev, space.iommufd()), 0);
         EXPECT_EQ(device_attach_iommufd_pt(kernel, cdev, space.ioas()), 0);
         EXPECT_OK(space.map(base, page_2m, page_2m));
-        space.watch(&elsewhere);
+        elsewhere_registered = space.register_queue(elsewhere);
     }
     ~InUse() { EXPECT_EQ(kernel.close(cdev), 0); }
     InUse(const InUse &) = delete;
@@ -210,6 +210,7 @@ public:
     AddressSpace space;
     Reader elsewhere{Dma{0}};
     Reader reader{Dma{page_1g + 5}};
+    InFlightRegistration elsewhere_registered;
     int cdev;
 };
 
@@ -236,7 +237,7 @@ TEST(AddressSpaceOutOfMemory, UnmapChangesNothing) {
 TEST(AddressSpaceOutOfMemory, WhatIsFreedIsNotUnpinned) {
     const int allocations = for_each_failing_call([&](int n) {
         InUse use;
-        use.space.watch(&use.reader);
+        InFlightRegistration registered = use.space.register_queue(use.reader);
         bool failed = false;
         {
             const Shortage shortage(n);
@@ -246,9 +247,9 @@ TEST(AddressSpaceOutOfMemory, WhatIsFreedIsNotUnpinned) {
         }
         EXPECT_EQ(use.table->lookup(base), std::nullopt) << "its address is given to nobody";
         EXPECT_EQ(use.model.census().pinned, page_2m);
-        Hold none;
-        EXPECT_EQ(code(use.space.hold(base, 1, &none)), EFAULT);
-        use.space.unwatch(&use.reader);
+        Hold none(use.space);
+        EXPECT_EQ(code(none.add(base, 1)), EFAULT);
+        registered.reset();
         EXPECT_EQ(use.model.census().pinned, failed ? page_2m : 0);
         return failed;
     });

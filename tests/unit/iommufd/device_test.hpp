@@ -8,7 +8,7 @@
 
 #include "iommufd/bus.hpp"
 #include "iommufd/device.hpp"
-#include "iommufd/memory.hpp"
+#include "iommufd/process_memory.hpp"
 #include "log_capture.hpp"
 #include "support.hpp"
 

@@ -16,14 +16,14 @@
 #include <rte_mempool.h>
 #include <sys/mman.h>
 
-#include "bus_iommufd_driver.h"
 #include "device_test.hpp"
+#include "iommufd/bus_iommufd_driver.h"
 
 namespace iommufd::test {
 namespace {
 
-using eal::memory;
 using eal::probe_device;
+using eal::process_memory;
 using eal::remove_device;
 
 class ContractsTest : public DeviceTest {
@@ -34,7 +34,7 @@ protected:
     rte_mempool *make_external_pool() {
         heap = mmap(nullptr, page_2m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         EXPECT_NE(heap, MAP_FAILED);
-        EXPECT_OK(memory().map_external(&device, va_of(heap), page_2m));
+        EXPECT_OK(process_memory().map_external(&device, va_of(heap), page_2m));
         rte_mempool *pool = rte_mempool_create_empty("external", 64, 2048, 0, 0, SOCKET_ID_ANY, 0);
         EXPECT_NE(pool, nullptr);
         EXPECT_EQ(rte_mempool_set_ops_byname(pool, "iommufd", nullptr), 0);
@@ -57,25 +57,25 @@ TEST_F(ContractsTest, MemoryOfAPoolInUseIsNotUnmapped) {
     rte_mempool *pool = make_external_pool();
     rte_iommufd_hold *hold = rte_iommufd_hold_pool(pool);
     ASSERT_NE(hold, nullptr);
-    const auto refused = memory().unmap_external(&device, va_of(heap), page_2m);
+    const auto refused = process_memory().unmap_external(&device, va_of(heap), page_2m);
     EXPECT_EQ(code(refused), EBUSY);
     EXPECT_TRUE(
         contains(message(refused), "1 queue uses it; stop the port and release its queues"));
     EXPECT_EQ(rte_iommufd_virt2dma(heap), frame_of(heap)) << "nothing has changed";
     rte_iommufd_hold_release(hold);
-    const auto carried = memory().unmap_external(&device, va_of(heap), page_2m);
+    const auto carried = process_memory().unmap_external(&device, va_of(heap), page_2m);
     EXPECT_EQ(code(carried), EBUSY);
     EXPECT_TRUE(contains(message(carried), "objects of 1 pool carry its addresses; free what"))
         << "any transmit queue may be given them";
     rte_mempool_free(pool);
-    EXPECT_OK(memory().unmap_external(&device, va_of(heap), page_2m)) << "negative control";
+    EXPECT_OK(process_memory().unmap_external(&device, va_of(heap), page_2m)) << "negative control";
 }
 
 TEST_F(ContractsTest, APoolOutOfReachIsNotHeld) {
     ASSERT_EQ(probe_device(&device), 0);
     rte_mempool *pool = make_external_pool();
     kernel.may_unmap_under_dma = true;
-    ASSERT_OK(memory().space().retire(va_of(heap), page_2m));
+    ASSERT_OK(process_memory().space().retire(va_of(heap), page_2m));
     const LogCapture log;
     EXPECT_EQ(rte_iommufd_hold_pool(pool), nullptr);
     EXPECT_EQ(rte_errno, EFAULT);
@@ -92,9 +92,10 @@ TEST_F(ContractsTest, APoolHoldsItsMemoryAgain) {
     ASSERT_EQ(remove_device(&device, false), 0);
     ASSERT_EQ(probe_device(&second), 0);
     const LogCapture log;
-    ASSERT_OK(memory().map_external(&second, va_of(heap), page_2m)) << "too late for the pool";
+    ASSERT_OK(process_memory().map_external(&second, va_of(heap), page_2m))
+        << "too late for the pool";
     EXPECT_NE(pool->flags & RTE_MEMPOOL_F_NON_IO, 0U);
-    EXPECT_OK(memory().unmap_external(&second, va_of(heap), page_2m));
+    EXPECT_OK(process_memory().unmap_external(&second, va_of(heap), page_2m));
     rte_mempool_free(pool);
 
     ASSERT_EQ(rte_iommufd_dma_map(heap, page_2m), 0); // of the process: mapped again with devices
@@ -105,7 +106,7 @@ TEST_F(ContractsTest, APoolHoldsItsMemoryAgain) {
                                         nullptr, nullptr),
               64);
     const auto pools_of_heap = [this] {
-        for (const auto &area : memory().space().list())
+        for (const auto &area : process_memory().space().list())
             if (area.va == va_of(heap))
                 return area.pools;
         return 0U;
@@ -139,27 +140,27 @@ struct TestQueue : rte_iommufd_in_flight {
 
 TEST_F(ContractsTest, MemoryWithAPacketInFlightIsNotUnmapped) {
     ASSERT_EQ(probe_device(&device), 0);
-    ASSERT_OK(memory().map_external(&device, base, page_2m));
+    ASSERT_OK(process_memory().map_external(&device, base, page_2m));
     TestQueue queue;
     const rte_iova_t dma = rte_iommufd_virt2dma(reinterpret_cast<void *>(raw(base)));
     queue.packets = {{dma + 4096, 60}};
-    EXPECT_EQ(code(memory().unmap_external(&device, base, page_2m)), EBUSY);
+    EXPECT_EQ(code(process_memory().unmap_external(&device, base, page_2m)), EBUSY);
     EXPECT_EQ(rte_iommufd_virt2dma(reinterpret_cast<void *>(raw(base))), dma);
     queue.packets.clear();
-    EXPECT_OK(memory().unmap_external(&device, base, page_2m)) << "negative control";
+    EXPECT_OK(process_memory().unmap_external(&device, base, page_2m)) << "negative control";
 }
 
 TEST_F(ContractsTest, ALookupThatIsUnderWayIsWaitedFor) {
     ASSERT_EQ(probe_device(&device), 0);
-    ASSERT_OK(memory().map_external(&device, base, page_2m));
+    ASSERT_OK(process_memory().map_external(&device, base, page_2m));
     TestQueue queue;
     rte_iommufd_lookup_begin(&queue);
-    EXPECT_EQ(code(memory().unmap_external(&device, base, page_2m)), EBUSY) << "in vain";
+    EXPECT_EQ(code(process_memory().unmap_external(&device, base, page_2m)), EBUSY) << "in vain";
     std::thread sender([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
         rte_iommufd_lookup_end(&queue);
     });
-    EXPECT_OK(memory().unmap_external(&device, base, page_2m));
+    EXPECT_OK(process_memory().unmap_external(&device, base, page_2m));
     EXPECT_EQ(queue.lookups, 2U) << "not before it had ended";
     sender.join();
 }
@@ -168,7 +169,7 @@ TEST_F(ContractsTest, ADeviceThatGoesTakesNoMemoryFromUnderAnother) {
     ASSERT_EQ(probe_device(&device), 0);
     ASSERT_EQ(probe_device(&second), 0);
     const Census before = kernel.census();
-    ASSERT_OK(memory().map_external(&device, base, page_2m));
+    ASSERT_OK(process_memory().map_external(&device, base, page_2m));
     auto queue = std::make_unique<TestQueue>(); // of the second
     queue->packets = {{rte_iommufd_virt2dma(reinterpret_cast<void *>(raw(base))), 60}};
     {
@@ -206,11 +207,11 @@ TEST_F(ContractsTest, MemoryOfAPoolGoesThoughADeviceHasItToo) {
     heap = mmap(nullptr, page_2m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(heap, MAP_FAILED);
     ASSERT_EQ(rte_iommufd_dma_map(heap, page_2m), 0);
-    ASSERT_OK(memory().map_external(&device, va_of(heap), page_2m));
+    ASSERT_OK(process_memory().map_external(&device, va_of(heap), page_2m));
     EXPECT_EQ(rte_iommufd_dma_unmap(heap, page_2m), 0);
     EXPECT_EQ(rte_iommufd_virt2dma(heap), RTE_BAD_IOVA) << "what comes there next is another's";
     EXPECT_EQ(kernel.census(), before);
-    EXPECT_EQ(code(memory().unmap_external(&device, va_of(heap), page_2m)), ENOENT);
+    EXPECT_EQ(code(process_memory().unmap_external(&device, va_of(heap), page_2m)), ENOENT);
 }
 
 // A chunk that rte_mempool.c has given back when another one could not be had.
@@ -218,14 +219,14 @@ TEST_F(ContractsTest, AFailedAttemptHoldsNothing) {
     ASSERT_EQ(probe_device(&device), 0);
     heap = mmap(nullptr, page_2m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(heap, MAP_FAILED);
-    ASSERT_OK(memory().map_external(&device, va_of(heap), page_2m));
+    ASSERT_OK(process_memory().map_external(&device, va_of(heap), page_2m));
     rte_mempool *pool = rte_mempool_create_empty("twice", 255, 2048, 0, 0, SOCKET_ID_ANY, 0);
     ASSERT_NE(pool, nullptr);
     ASSERT_EQ(rte_mempool_set_ops_byname(pool, "iommufd", nullptr), 0);
     ASSERT_GT(rte_mempool_populate_iova(pool, static_cast<char *>(heap), RTE_BAD_IOVA, page_2m / 8,
                                         nullptr, nullptr),
               0);
-    EXPECT_EQ(code(memory().unmap_external(&device, va_of(heap), page_2m)), EBUSY);
+    EXPECT_EQ(code(process_memory().unmap_external(&device, va_of(heap), page_2m)), EBUSY);
     // As rte_mempool_free_memchunks() leaves it.
     rte_mempool_memhdr *chunk = STAILQ_FIRST(&pool->mem_list);
     STAILQ_REMOVE_HEAD(&pool->mem_list, next);
@@ -238,7 +239,7 @@ TEST_F(ContractsTest, AFailedAttemptHoldsNothing) {
     pool->populated_size = 0;
     pool->nb_mem_chunks = 0;
     ASSERT_EQ(rte_mempool_populate_default(pool), 255);
-    EXPECT_OK(memory().unmap_external(&device, va_of(heap), page_2m));
+    EXPECT_OK(process_memory().unmap_external(&device, va_of(heap), page_2m));
     rte_mempool_free(pool);
 }
 
@@ -253,7 +254,7 @@ TEST_F(ContractsTest, MemoryThatEalFreesStaysPinnedForAPacketInFlight) {
     queue->packets = {{rte_iommufd_virt2dma(heap), 60}};
     {
         const LogCapture log;
-        memory().freed(va_of(heap), page_2m); // EAL has no events here (--no-huge)
+        process_memory().freed(va_of(heap), page_2m); // EAL has no events here (--no-huge)
         EXPECT_TRUE(contains(log.text(), "memory that EAL frees: a queue or a pool still uses"))
             << log.text();
     }

@@ -83,7 +83,7 @@ TEST_F(DevargsTest, TheDefaultArenaLivesThroughDevices) {
     {
         const LogCapture log;
         EXPECT_EQ(rte_iommufd_arena_destroy(arena), -EBUSY);
-        EXPECT_TRUE(contains(log.text(), "1 pieces of it are in use"));
+        EXPECT_TRUE(contains(log.text(), "1 allocations of it are in use"));
     }
     rte_iommufd_arena_free(arena, piece);
     EXPECT_EQ(rte_iommufd_arena_destroy(arena), 0);

@@ -16,8 +16,8 @@
 namespace iommufd::test {
 namespace {
 
-using eal::memory;
 using eal::probe_device;
+using eal::process_memory;
 using eal::remove_device;
 
 constexpr unsigned int count = 100;
@@ -130,15 +130,15 @@ TEST_F(HoldsTest, WhatTheApplicationHasMappedIsItsToUnmap) {
     const auto *chunk = STAILQ_FIRST(&pool->mem_list);
     const Va start = va_of(chunk->addr);
     const std::uint64_t bytes = RTE_ALIGN_CEIL(chunk->len, page_4k);
-    ASSERT_OK(memory().map_external(&device, start, bytes));
+    ASSERT_OK(process_memory().map_external(&device, start, bytes));
     const Census before = kernel.census();
     rte_iommufd_hold *hold = rte_iommufd_hold_buffers(pool);
     ASSERT_NE(hold, nullptr);
     EXPECT_EQ(kernel.census(), before);
-    EXPECT_EQ(code(memory().unmap_external(&device, start, bytes)), EBUSY);
+    EXPECT_EQ(code(process_memory().unmap_external(&device, start, bytes)), EBUSY);
     rte_iommufd_hold_release(hold);
     EXPECT_EQ(reachable(), count);
-    EXPECT_OK(memory().unmap_external(&device, start, bytes)) << "negative control";
+    EXPECT_OK(process_memory().unmap_external(&device, start, bytes)) << "negative control";
 }
 
 // External buffers belong to the application: whether a device may write there is for it to say.
@@ -149,12 +149,12 @@ TEST_F(HoldsTest, PinnedBuffersAreTheApplicationsToMap) {
     expect_refused("part of it is not in the address space");
     EXPECT_EQ(kernel.census(), before);
 
-    ASSERT_OK(memory().map_external(&device, va_of(external), length));
+    ASSERT_OK(process_memory().map_external(&device, va_of(external), length));
     rte_iommufd_hold *hold = rte_iommufd_hold_buffers(pool);
     ASSERT_NE(hold, nullptr);
-    EXPECT_EQ(code(memory().unmap_external(&device, va_of(external), length)), EBUSY);
+    EXPECT_EQ(code(process_memory().unmap_external(&device, va_of(external), length)), EBUSY);
     rte_iommufd_hold_release(hold);
-    EXPECT_OK(memory().unmap_external(&device, va_of(external), length));
+    EXPECT_OK(process_memory().unmap_external(&device, va_of(external), length));
     EXPECT_EQ(kernel.census(), before);
 }
 
@@ -162,9 +162,10 @@ TEST_F(HoldsTest, LastBufferOutOfReach) {
     ASSERT_EQ(probe_device(&device), 0);
     pinned();
     const std::uint64_t bytes = RTE_ALIGN_FLOOR(std::uint64_t{count} * room - 1, page_4k);
-    ASSERT_OK(memory().map_external(&device, va_of(external), bytes));
+    ASSERT_OK(process_memory().map_external(&device, va_of(external), bytes));
     expect_refused("part of it is not in the address space");
-    EXPECT_OK(memory().unmap_external(&device, va_of(external), bytes)) << "nothing is held";
+    EXPECT_OK(process_memory().unmap_external(&device, va_of(external), bytes))
+        << "nothing is held";
 }
 
 TEST_F(HoldsTest, MemoryThatIsRegisteredIsTheApplicationsToMap) {
@@ -217,10 +218,10 @@ TEST_F(HoldsTest, TheLastDeviceEndsThem) {
     ASSERT_NE(next, nullptr);
     EXPECT_EQ(reachable(), count);
     rte_iommufd_hold_release(hold);
-    EXPECT_EQ(
-        code(memory().space().unmap(va_of(STAILQ_FIRST(&pool->mem_list)->addr),
-                                    RTE_ALIGN_CEIL(STAILQ_FIRST(&pool->mem_list)->len, page_4k))),
-        EBUSY)
+    EXPECT_EQ(code(process_memory().space().unmap(
+                  va_of(STAILQ_FIRST(&pool->mem_list)->addr),
+                  RTE_ALIGN_CEIL(STAILQ_FIRST(&pool->mem_list)->len, page_4k))),
+              EBUSY)
         << "the old hold is empty";
     rte_iommufd_hold_release(next);
 }

@@ -15,8 +15,8 @@
 namespace iommufd::test {
 namespace {
 
-using eal::memory;
 using eal::probe_device;
+using eal::process_memory;
 using eal::remove_device;
 
 constexpr std::uint64_t length = page_2m;
@@ -34,61 +34,62 @@ protected:
 };
 
 TEST_F(MemoryTest, ExternalMemoryIsMappedAndUnmapped) {
-    ASSERT_OK(memory().map_external(&device, va, length));
+    ASSERT_OK(process_memory().map_external(&device, va, length));
     EXPECT_EQ(rte_iommufd_virt2dma(reinterpret_cast<void *>(raw(va) + 5)),
               *kernel.memory.pa(raw(va)) + 5);
     EXPECT_EQ(kernel.census().pinned, before.pinned + length);
-    ASSERT_OK(memory().unmap_external(&device, va, length));
+    ASSERT_OK(process_memory().unmap_external(&device, va, length));
     EXPECT_EQ(kernel.census(), before);
     EXPECT_EQ(rte_iommufd_virt2dma(reinterpret_cast<void *>(raw(va))), RTE_BAD_IOVA);
 }
 
 TEST_F(MemoryTest, EachDeviceHasItsReference) {
-    ASSERT_OK(memory().map_external(&device, va, length));
-    ASSERT_OK(memory().map_external(&second, va, length));
+    ASSERT_OK(process_memory().map_external(&device, va, length));
+    ASSERT_OK(process_memory().map_external(&second, va, length));
     EXPECT_EQ(kernel.census().areas, before.areas + 1);
-    const auto twice = memory().map_external(&device, va, length);
+    const auto twice = process_memory().map_external(&device, va, length);
     EXPECT_EQ(code(twice), EEXIST);
     EXPECT_TRUE(contains(message(twice), "the device has this range already"));
-    ASSERT_OK(memory().unmap_external(&device, va, length));
+    ASSERT_OK(process_memory().unmap_external(&device, va, length));
     EXPECT_EQ(kernel.census().areas, before.areas + 1) << "the other device still uses it";
-    EXPECT_EQ(code(memory().unmap_external(&device, va, length)), ENOENT);
-    ASSERT_OK(memory().unmap_external(&second, va, length));
+    EXPECT_EQ(code(process_memory().unmap_external(&device, va, length)), ENOENT);
+    ASSERT_OK(process_memory().unmap_external(&second, va, length));
     EXPECT_EQ(kernel.census(), before);
 }
 
 TEST_F(MemoryTest, WrongRangesAreRefused) {
-    ASSERT_OK(memory().map_external(&device, va, length));
-    EXPECT_EQ(code(memory().map_external(&device, va, length / 2)), EEXIST);
-    EXPECT_EQ(code(memory().map_external(&second, va + page_4k, length)), EEXIST);
-    EXPECT_EQ(code(memory().map_external(&device, va_of(eal_memory()), page_4k)), EEXIST);
-    EXPECT_EQ(code(memory().map_external(&device, va + length + 1, length)), EINVAL);
-    for (const auto &refused : {memory().unmap_external(&device, va, length / 2),
-                                memory().unmap_external(&device, va + page_4k, length - page_4k),
-                                memory().unmap_external(&second, va, length),
-                                memory().unmap_external(&device, va_of(eal_memory()), page_4k)}) {
+    ASSERT_OK(process_memory().map_external(&device, va, length));
+    EXPECT_EQ(code(process_memory().map_external(&device, va, length / 2)), EEXIST);
+    EXPECT_EQ(code(process_memory().map_external(&second, va + page_4k, length)), EEXIST);
+    EXPECT_EQ(code(process_memory().map_external(&device, va_of(eal_memory()), page_4k)), EEXIST);
+    EXPECT_EQ(code(process_memory().map_external(&device, va + length + 1, length)), EINVAL);
+    for (const auto &refused :
+         {process_memory().unmap_external(&device, va, length / 2),
+          process_memory().unmap_external(&device, va + page_4k, length - page_4k),
+          process_memory().unmap_external(&second, va, length),
+          process_memory().unmap_external(&device, va_of(eal_memory()), page_4k)}) {
         EXPECT_EQ(code(refused), ENOENT);
         EXPECT_TRUE(contains(message(refused), "unmapped as it was mapped"));
     }
-    ASSERT_OK(memory().unmap_external(&device, va, length));
+    ASSERT_OK(process_memory().unmap_external(&device, va, length));
 }
 
 TEST_F(MemoryTest, AFailedUnmapKeepsTheReference) {
-    ASSERT_OK(memory().map_external(&device, va, length));
+    ASSERT_OK(process_memory().map_external(&device, va, length));
     kernel.fail_nth(1, injected_errno);
-    EXPECT_EQ(code(memory().unmap_external(&device, va, length)), injected_errno);
+    EXPECT_EQ(code(process_memory().unmap_external(&device, va, length)), injected_errno);
     EXPECT_EQ(rte_iommufd_virt2dma(reinterpret_cast<void *>(raw(va))), *kernel.memory.pa(raw(va)));
-    EXPECT_OK(memory().unmap_external(&device, va, length));
+    EXPECT_OK(process_memory().unmap_external(&device, va, length));
     kernel.fail_nth(1, injected_errno);
-    EXPECT_EQ(code(memory().map_external(&device, va, length)), injected_errno);
+    EXPECT_EQ(code(process_memory().map_external(&device, va, length)), injected_errno);
     EXPECT_EQ(kernel.census(), before);
-    EXPECT_OK(memory().map_external(&device, va, length));
+    EXPECT_OK(process_memory().map_external(&device, va, length));
 }
 
 TEST_F(MemoryTest, ADeviceTakesItsReferencesWithIt) {
-    ASSERT_OK(memory().map_external(&device, va, length));
-    ASSERT_OK(memory().map_external(&device, va + length, length));
-    ASSERT_OK(memory().map_external(&second, va + length, length));
+    ASSERT_OK(process_memory().map_external(&device, va, length));
+    ASSERT_OK(process_memory().map_external(&device, va + length, length));
+    ASSERT_OK(process_memory().map_external(&second, va + length, length));
     ASSERT_EQ(remove_device(&device, false), 0);
     EXPECT_EQ(kernel.census().areas, before.areas + 1);
     EXPECT_EQ(rte_iommufd_virt2dma(reinterpret_cast<void *>(raw(va))), RTE_BAD_IOVA);
@@ -99,7 +100,7 @@ TEST_F(MemoryTest, ADeviceTakesItsReferencesWithIt) {
 TEST_F(MemoryTest, ContiguityIsCountedInBytes) {
     kernel.memory.back_scattered(va, 4 * page_4k, page_4k);
     kernel.memory.back(va + page_4k, page_4k, *kernel.memory.pa(raw(va)) + page_4k);
-    ASSERT_OK(memory().map_external(&device, va, 4 * page_4k));
+    ASSERT_OK(process_memory().map_external(&device, va, 4 * page_4k));
     const auto *p = reinterpret_cast<const char *>(raw(va));
     EXPECT_EQ(rte_iommufd_dma_contiguous(p, 0), 0U);
     EXPECT_EQ(rte_iommufd_dma_contiguous(p, 1), 1U);
@@ -174,19 +175,19 @@ TEST_F(DeviceTest, ExternalHeapsAreMappedAndRegisteredMemoryIsNot) {
 
     // As its memory events: gone, and back.
     kernel.may_unmap_under_dma = true;
-    memory().freed(va_of(heap), length);
+    process_memory().freed(va_of(heap), length);
     EXPECT_EQ(rte_iommufd_virt2dma(heap), RTE_BAD_IOVA);
-    memory().added(va_of(heap), length);
+    process_memory().added(va_of(heap), length);
     EXPECT_EQ(rte_iommufd_virt2dma(heap), frame_of(heap));
     const Census before = kernel.census();
-    memory().added(va_of(&kernel), page_4k); // nothing EAL knows
+    process_memory().added(va_of(&kernel), page_4k); // nothing EAL knows
     EXPECT_EQ(kernel.census(), before);
     // What cannot be mapped is out of reach, and said to be.
-    memory().freed(va_of(heap), length);
+    process_memory().freed(va_of(heap), length);
     kernel.fail_nth(1, ENOMEM);
     {
         const LogCapture log;
-        memory().added(va_of(heap), length);
+        process_memory().added(va_of(heap), length);
         EXPECT_TRUE(contains(log.text(), "memory that EAL added is out of reach for devices: "
                                          "IOMMU_IOAS_MAP of 0x200000 bytes"));
         EXPECT_EQ(rte_iommufd_virt2dma(heap), RTE_BAD_IOVA);

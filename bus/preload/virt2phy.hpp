@@ -4,56 +4,52 @@
 
 // What rte_mem_virt2phy() answers, and why it stays true:
 //
-//     EAL's pages      asked for when EAL takes one -> pinned, "pending"
-//                      event or start() finds it in EAL's list -> compared, kept
-//                      EAL gives it back -> unpinned
-//     rte_dev_dma_map  pinned as one range until rte_dev_dma_unmap
+//     EAL's pages      asked for when EAL takes one -> pinned, "pending"; found in EAL's list ->
+//                      compared, kept; given back -> unpinned (MemoryMirror)
+//     rte_dev_dma_map  pinned as one range until rte_dev_dma_unmap (ExternalMemory)
 //     anything else    PagePins
 //     the first one    not kept: rte_eal_init() tests a variable on its stack before it has memory
-//
-// A pending page may be one that EAL gives up without a word (it was on the wrong NUMA node): then
-// the next question about that address pins anew, and the next event drops the rest.
 //
 // start() holds for all of EAL's memory at once: what EAL keeps as a page's physical address must
 // be what the kernel says of the pinned page, or the device is refused. So addresses that were
 // found before a device was there are never believed.
 
-#include <atomic>
 #include <cstdint>
-#include <map>
-#include <mutex>
 
-#include <rte_memory.h>
-
-#include "core/ioas/address_space.hpp"
+#include "core/eal_memory/attachment.hpp"
+#include "core/eal_memory/external_memory.hpp"
+#include "core/eal_memory/mirror.hpp"
 #include "preload/page_pins.hpp"
 
 namespace iommufd::preload {
 
 struct EalApi;
 
-class Memory {
+class Virt2Phy final : public DeviceMemory, private MemoryReport {
 public:
-    Memory(Kernel &kernel, const EalApi &eal) : eal_(eal), space_(kernel, table_), pages_(kernel) {}
+    Virt2Phy(Kernel &kernel, const EalApi &eal);
 
-    AddressSpace &space() { return space_; }
+    AddressSpace &space() override { return space_; }
 
     // The address space is open and a device attached to it.
-    void attached();
+    void first_attached();
     // Pin all of EAL's memory and compare; nothing to do if that holds already. EAL's memory lock
     // is held. On error what was pinned before stays.
     Result<void> start();
-    // No device is attached any more, or none that does DMA.
-    void stop();
+    void stop() override;
 
+    // The physical address of a byte, whose page stays pinned.
     Result<std::uint64_t> physical(const void *address);
 
     // Memory events; EAL holds its memory lock.
     void added(Va va, std::uint64_t length);
     void freed(Va va, std::uint64_t length);
+    // EAL is about to take memory, and holds its memory lock: what it has asked about before and
+    // not kept is unpinned, as it may be the very pages it needs.
+    void before_allocation() { mirror_.drop_rolled_back(); }
 
     // rte_dev_dma_map(), per caller's range; a range may be mapped for several devices. iova: what
-    // the caller takes for the physical address of va, or 0, and must be.
+    // the caller takes for the physical address of va, or 0, and must be for every page.
     Result<void> map_external(Va va, std::uint64_t iova, std::uint64_t length);
     Result<void> unmap_external(Va va, std::uint64_t length);
 
@@ -66,28 +62,19 @@ public:
     Census census();
 
 private:
-    struct External {
-        std::uint64_t length;
-        unsigned int users;
-    };
-
-    Result<void> keep(const rte_memseg_list *msl, Va va, std::uint64_t length, std::uint64_t unit);
-    Result<void> compare(rte_memseg *ms, bool repair);
-    void drop_pending();
+    void failed(const char *what, const Error &error) override;
+    void still_used(const char *what, Va va, std::uint64_t length) override;
     [[nodiscard]] bool has_memory() const;
-
-    friend struct MemoryWalk;
 
     const EalApi &eal_;
     DmaTable table_;
     AddressSpace space_;
-    std::mutex mutex_; // of all that follows
-    std::atomic<std::size_t> pending_count_{0};
-    std::map<std::uint64_t, std::uint64_t> pending_; // start -> length
-    std::map<std::uint64_t, External> external_;
-    PagePins pages_;
-    bool started_ = false;
-    bool is_first_ = true; // question
+    MemoryMirror mirror_;
+    Mutex mutex_;
+    ExternalMemory external_ GUARDED_BY(mutex_);
+    PagePins pages_ GUARDED_BY(mutex_);
+    bool started_ GUARDED_BY(mutex_) = false;
+    bool was_asked_ GUARDED_BY(mutex_) = false;
 };
 
 } // namespace iommufd::preload

@@ -5,20 +5,20 @@
 
 #include "bound_space.hpp"
 #include "fake_eal.hpp"
-#include "preload/memory.hpp"
+#include "preload/virt2phy.hpp"
 #include "support.hpp"
 
 namespace iommufd::test {
 
-class PreloadMemory : public ::testing::Test {
+class Virt2PhyTest : public ::testing::Test {
 protected:
-    PreloadMemory() {
+    Virt2PhyTest() {
         kernel.devices[cdev_path] = nic();
         kernel.memory.back_everything(page_4k);
         kernel.memory.back_scattered(base, FakeEal::pages * page_2m, page_2m);
         attach();
     }
-    ~PreloadMemory() override {
+    ~Virt2PhyTest() override {
         memory.stop();
         detach();
         EXPECT_EQ(kernel.census(), Census{});
@@ -29,7 +29,7 @@ protected:
         cdev = kernel.open(cdev_path, O_RDWR);
         EXPECT_EQ(device_bind_iommufd(kernel, cdev, memory.space().iommufd()), 0);
         EXPECT_EQ(device_attach_iommufd_pt(kernel, cdev, memory.space().ioas()), 0);
-        memory.attached();
+        memory.first_attached();
     }
     void detach() {
         EXPECT_EQ(kernel.close(cdev), 0);
@@ -50,19 +50,19 @@ protected:
 
     FakeKernel kernel;
     FakeEal eal;
-    std::unique_ptr<preload::Memory> owner = std::make_unique<preload::Memory>(kernel, eal.api);
-    preload::Memory &memory = *owner;
+    std::unique_ptr<preload::Virt2Phy> owner = std::make_unique<preload::Virt2Phy>(kernel, eal.api);
+    preload::Virt2Phy &memory = *owner;
     int cdev = -1;
 };
 
-TEST_F(PreloadMemory, AHugepageIsPinnedWhole) {
+TEST_F(Virt2PhyTest, AHugepageIsPinnedWhole) {
     take(0);
     EXPECT_EQ(kernel.census().pinned, page_2m);
     EXPECT_EQ(*memory.physical(static_cast<char *>(eal.at(0)) + 12345), truth(eal.at(0)) + 12345);
     EXPECT_EQ(kernel.census().areas, 1U);
 }
 
-TEST_F(PreloadMemory, APageThatEalGivesUpIsAskedForAnew) {
+TEST_F(Virt2PhyTest, APageThatEalGivesUpIsAskedForAnew) {
     (void)memory.physical(eal.at(0)); // on the wrong NUMA node
     move(0);
     const auto pa = memory.physical(eal.at(0));
@@ -70,7 +70,7 @@ TEST_F(PreloadMemory, APageThatEalGivesUpIsAskedForAnew) {
     EXPECT_EQ(*pa, truth(eal.at(0)));
 }
 
-TEST_F(PreloadMemory, StartKeepsWhatEalKeepsAndDropsTheRest) {
+TEST_F(Virt2PhyTest, StartKeepsWhatEalKeepsAndDropsTheRest) {
     take(0);
     take(1);
     (void)memory.physical(eal.at(2)); // and not kept
@@ -79,14 +79,14 @@ TEST_F(PreloadMemory, StartKeepsWhatEalKeepsAndDropsTheRest) {
     EXPECT_EQ(kernel.census().areas, 2U);
 }
 
-TEST_F(PreloadMemory, StartPinsWhatItWasNotAskedFor) {
+TEST_F(Virt2PhyTest, StartPinsWhatItWasNotAskedFor) {
     eal.take(3, truth(eal.at(3))); // before any device was there
     EXPECT_OK(memory.start());
     EXPECT_EQ(*memory.physical(eal.at(3)), truth(eal.at(3)));
     EXPECT_EQ(kernel.census().pinned, page_2m);
 }
 
-TEST_F(PreloadMemory, StartRefusesAnAddressThatIsNotTrue) {
+TEST_F(Virt2PhyTest, StartRefusesAnAddressThatIsNotTrue) {
     eal.take(3, truth(eal.at(3)));
     move(3);
     const auto result = memory.start();
@@ -95,7 +95,7 @@ TEST_F(PreloadMemory, StartRefusesAnAddressThatIsNotTrue) {
 }
 
 // The first places of --legacy-mem: pinned page by page, then unmapped by EAL.
-TEST_F(PreloadMemory, LegacyMemoryIsHeldThroughout) {
+TEST_F(Virt2PhyTest, LegacyMemoryIsHeldThroughout) {
     const Va first = base + page_1g;
     char *original = reinterpret_cast<char *>(raw(first));
     kernel.memory.back(first, page_2m, 0x40000000);
@@ -108,7 +108,7 @@ TEST_F(PreloadMemory, LegacyMemoryIsHeldThroughout) {
     EXPECT_EQ(kernel.census().pinned, page_2m) << "the first place is given back";
 }
 
-TEST_F(PreloadMemory, EventsPinAndUnpin) {
+TEST_F(Virt2PhyTest, EventsPinAndUnpin) {
     EXPECT_OK(memory.start());
     take(4);
     take(5);
@@ -120,14 +120,14 @@ TEST_F(PreloadMemory, EventsPinAndUnpin) {
     EXPECT_EQ(kernel.census().areas, 0U);
 }
 
-TEST_F(PreloadMemory, AnEventTellsEalTheTruth) {
+TEST_F(Virt2PhyTest, AnEventTellsEalTheTruth) {
     EXPECT_OK(memory.start());
     eal.take(4, 0xdead000); // not through us
     memory.added(va_of(eal.at(4)), page_2m);
     EXPECT_EQ(eal.segments[4].iova, truth(eal.at(4)));
 }
 
-TEST_F(PreloadMemory, OtherMemoryIsPinnedPageByPage) {
+TEST_F(Virt2PhyTest, OtherMemoryIsPinnedPageByPage) {
     int mine = 0;
     const auto pa = memory.physical(&mine);
     ASSERT_OK(pa);
@@ -135,7 +135,7 @@ TEST_F(PreloadMemory, OtherMemoryIsPinnedPageByPage) {
     EXPECT_EQ(memory.census().pages, 1U);
 }
 
-TEST_F(PreloadMemory, TheTestOfRteEalInitKeepsNothing) {
+TEST_F(Virt2PhyTest, TheTestOfRteEalInitKeepsNothing) {
     int mine = 0;
     eal.has_memory = false;
     EXPECT_EQ(*memory.physical(&mine), truth(&mine));
@@ -144,8 +144,9 @@ TEST_F(PreloadMemory, TheTestOfRteEalInitKeepsNothing) {
     EXPECT_EQ(kernel.census().areas, 1U) << "only the first question";
 }
 
-TEST_F(PreloadMemory, ExternalMemoryIsPinnedAsItWasMapped) {
+TEST_F(Virt2PhyTest, ExternalMemoryIsPinnedAsItWasMapped) {
     const Va va = base + page_1g;
+    kernel.memory.back(va, page_2m, 0x40000000);
     EXPECT_OK(memory.map_external(va, 0, page_2m));
     EXPECT_OK(memory.map_external(va, *kernel.memory.pa(raw(va)), page_2m));
     EXPECT_EQ(kernel.census().areas, 1U);
@@ -156,14 +157,74 @@ TEST_F(PreloadMemory, ExternalMemoryIsPinnedAsItWasMapped) {
     EXPECT_EQ(kernel.census().areas, 0U);
 }
 
-TEST_F(PreloadMemory, ExternalMemoryAtAWrongAddressIsRefused) {
+TEST_F(Virt2PhyTest, ExternalMemoryAtAWrongAddressIsRefused) {
     const Va va = base + page_1g;
     const auto result = memory.map_external(va, raw(va), page_2m);
     EXPECT_EQ(code(result), EINVAL);
     EXPECT_EQ(kernel.census().areas, 0U);
 }
 
-TEST_F(PreloadMemory, NoFailureOfAPageLeavesAPin) {
+TEST_F(Virt2PhyTest, EveryPageOfExternalMemoryIsCompared) {
+    const Va va = base + page_1g;
+    kernel.memory.back(va, page_2m, 0x40000000);
+    kernel.memory.back(va + 100 * page_4k, page_4k, 0x50000000);
+    const auto result = memory.map_external(va, 0x40000000, page_2m);
+    EXPECT_EQ(code(result), EINVAL);
+    EXPECT_TRUE(contains(message(result), "the IOVA of 0x100040064000 is given as 0x40064000"));
+    EXPECT_EQ(kernel.census().areas, 0U);
+    EXPECT_OK(memory.map_external(va, 0x40000000, 100 * page_4k)) << "negative control";
+    EXPECT_OK(memory.unmap_external(va, 100 * page_4k));
+}
+
+TEST_F(Virt2PhyTest, ARepeatedMapIsComparedToo) {
+    const Va va = base + page_1g;
+    kernel.memory.back(va, page_2m, 0x40000000);
+    EXPECT_OK(memory.map_external(va, 0x40000000, page_2m));
+    EXPECT_EQ(code(memory.map_external(va, 0x40001000, page_2m)), EINVAL);
+    EXPECT_OK(memory.unmap_external(va, page_2m));
+    EXPECT_EQ(kernel.census().areas, 0U) << "the refused one has no reference";
+}
+
+// While rte_malloc_heap_memory_add() sends its event msl->heap is not set yet.
+TEST_F(Virt2PhyTest, AnExternalHeapThatComesLaterIsPinnedAndCompared) {
+    EXPECT_OK(memory.start());
+    eal.list.external = 1;
+    for (std::size_t page = 0; page < FakeEal::pages; ++page)
+        eal.take(page, page == 0 ? RTE_BAD_IOVA : truth(eal.at(page)));
+    memory.added(base, eal.list.len);
+    EXPECT_EQ(kernel.census().pinned, eal.list.len);
+    EXPECT_EQ(kernel.census().areas, 1U) << "it goes as a whole";
+    // As DPDK's external_mem_autotest wants it (v22.11, app/test/test_external_mem.c, check_mem()).
+    EXPECT_EQ(eal.segments[0].iova, RTE_BAD_IOVA) << "EAL was told no address, and tells none";
+    eal.list.heap = 1;
+    memory.freed(base, eal.list.len);
+    EXPECT_EQ(kernel.census().pinned, 0U);
+}
+
+// Of 320 pages an attempt has taken all and needed more: without this the next one finds none.
+TEST_F(Virt2PhyTest, WhatEalRollsBackIsUnpinnedBeforeItsNextAttempt) {
+    take(0); // and kept
+    for (const std::size_t page : {1, 2, 3})
+        (void)memory.physical(eal.at(page));
+    EXPECT_EQ(kernel.census().pinned, 4 * page_2m) << "negative control";
+    memory.before_allocation();
+    EXPECT_EQ(kernel.census().pinned, page_2m);
+    EXPECT_EQ(*memory.physical(eal.at(0)), truth(eal.at(0)));
+    EXPECT_OK(memory.start());
+    EXPECT_EQ(kernel.census().pinned, page_2m);
+}
+
+// The memory that EAL has at its start comes without an event.
+TEST_F(Virt2PhyTest, AnEventUnpinsNothingThatEalKeeps) {
+    take(0);
+    take(4);
+    (void)memory.physical(eal.at(5));
+    memory.added(va_of(eal.at(4)), page_2m);
+    EXPECT_EQ(kernel.census().pinned, 2 * page_2m);
+    EXPECT_EQ(kernel.count("IOMMU_IOAS_UNMAP"), 1);
+}
+
+TEST_F(Virt2PhyTest, NoFailureOfAPageLeavesAPin) {
     for_each_failing_call([&](int n) {
         kernel.fail_nth(n, injected_errno);
         const auto pa = memory.physical(eal.at(0));
