@@ -46,10 +46,10 @@ compile() {
 	flags=(-std=c++20 -O3 -fPIC -Wall -Wextra -Werror -include rte_config.h -DALLOW_INTERNAL_API
 		-isystem "$root/$TRIPLET/dpdk" -isystem "$root/dpdk" -isystem "$(sdk_folder)/include"
 		-idirafter /usr/include # header-only libraries of no architecture
-		-I "$TREE/bus/iommufd" -I "$TREE/bus/core/ioas")
+		-I "$TREE/bus/iommufd" -I "$TREE/bus/core/ioas" -I "$TREE/drivers/net/iommufd_igb")
 	rm -rf "$OUT"
 	mkdir -p "$OUT"
-	for source in "$TREE"/drivers/net/iommufd_igb/*.cpp "$TREE"/mempool/iommufd/*.cpp; do
+	for source in "$TREE"/drivers/net/iommufd_igb/{,*/}*.cpp "$TREE"/mempool/iommufd/*.cpp; do
 		case $source in
 		*_avx*.cpp) continue ;;
 		esac

@@ -24,9 +24,9 @@
 #include <vector>
 
 #include "dma_map.hpp"
-#include "igb_desc.hpp"
-#include "igb_registers.hpp"
-#include "igb_regs.hpp"
+#include "hw/igb_osdep.hpp"
+#include "hw/igb_regs.hpp"
+#include "rxtx/igb_desc.hpp"
 
 namespace model {
 

@@ -16,7 +16,7 @@
 #include <rte_memzone.h>
 
 #include "core/ioas/dma_table.hpp"
-#include "igb_mmio.hpp"
+#include "hw/igb_mmio.hpp"
 
 namespace test {
 

@@ -15,7 +15,7 @@
 #include <rte_mbuf.h>
 
 #include "fake_bus.hpp"
-#include "igb_hw.hpp"
+#include "hw/igb_hw.hpp"
 
 namespace test {
 

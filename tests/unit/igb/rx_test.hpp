@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "igb_desc.hpp"
+#include "rxtx/igb_desc.hpp"
 #include "variants.hpp"
 
 namespace test {

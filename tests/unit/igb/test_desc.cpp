@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include "igb_desc.hpp"
+#include "rxtx/igb_desc.hpp"
 
 namespace {
 

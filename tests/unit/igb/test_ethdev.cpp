@@ -9,9 +9,9 @@
 #include <rte_malloc.h>
 #include <rte_memzone.h>
 
-#include "igb_adapter.hpp"
-#include "igb_desc.hpp"
+#include "ethdev/igb_ethdev.hpp"
 #include "port_test.hpp"
+#include "rxtx/igb_desc.hpp"
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 #include <rte_memzone.h>
 
-#include "igb_adapter.hpp"
+#include "ethdev/igb_ethdev.hpp"
 #include "port_test.hpp"
 
 namespace {

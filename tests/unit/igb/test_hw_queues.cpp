@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "igb_hw.hpp"
+#include "hw/igb_hw.hpp"
 #include "igb_model.hpp"
 
 namespace {

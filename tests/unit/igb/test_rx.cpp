@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <set>
 
-#include "igb_desc.hpp"
-#include "igb_regs.hpp"
+#include "hw/igb_regs.hpp"
 #include "rx_test.hpp"
+#include "rxtx/igb_desc.hpp"
 
 namespace {
 

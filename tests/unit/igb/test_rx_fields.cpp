@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "igb_regs.hpp"
+#include "hw/igb_regs.hpp"
 #include "rx_test.hpp"
 
 namespace {

@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <set>
 
-#include "igb_desc.hpp"
 #include "port_test.hpp"
+#include "rxtx/igb_desc.hpp"
 #include "variants.hpp"
 
 namespace {

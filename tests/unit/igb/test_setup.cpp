@@ -4,9 +4,9 @@
 
 /** @file Set-up of a port: what is taken, and what is refused with which words. */
 
-#include "igb_adapter.hpp"
-#include "igb_desc.hpp"
+#include "ethdev/igb_ethdev.hpp"
 #include "port_test.hpp"
+#include "rxtx/igb_desc.hpp"
 
 namespace {
 

@@ -9,7 +9,7 @@
 
 #include <rte_ethdev.h>
 
-#include "igb_txq.hpp"
+#include "rxtx/igb_tx.hpp"
 #include "tx_test.hpp"
 
 namespace {

@@ -6,9 +6,9 @@
 
 #include <rte_ethdev.h>
 
-#include "igb_desc.hpp"
-#include "igb_regs.hpp"
-#include "igb_txq.hpp"
+#include "hw/igb_regs.hpp"
+#include "rxtx/igb_desc.hpp"
+#include "rxtx/igb_tx.hpp"
 #include "tx_test.hpp"
 
 namespace {

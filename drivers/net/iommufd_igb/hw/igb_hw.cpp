@@ -4,7 +4,7 @@
 
 /** @file Reset, filters, addresses and link of the 82576. */
 
-#include "igb_hw.hpp"
+#include "hw/igb_hw.hpp"
 
 #include <cerrno>
 

@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-#include "igb_rxq_common.hpp"
+#include "rxtx/igb_rx_common.hpp"
 
 namespace igb {
 

@@ -10,7 +10,7 @@
  * igb_acquire_swfw_sync_82575() in e1000_82575.c.
  */
 
-#include "igb_hw.hpp"
+#include "hw/igb_hw.hpp"
 
 #include <cerrno>
 

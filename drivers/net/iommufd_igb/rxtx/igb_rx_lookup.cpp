@@ -24,7 +24,7 @@
 #include <rte_malloc.h>
 
 #include "igb_log.hpp"
-#include "igb_rxq_common.hpp"
+#include "rxtx/igb_rx_common.hpp"
 
 namespace igb {
 

@@ -23,7 +23,7 @@
 #include <rte_mempool.h>
 #include <rte_version.h>
 
-#include "igb_queue.hpp"
+#include "rxtx/igb_rxtx.hpp"
 
 namespace igb {
 

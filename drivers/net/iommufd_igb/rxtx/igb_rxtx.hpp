@@ -23,7 +23,7 @@
 #include <rte_io.h>
 #include <rte_mbuf.h>
 
-#include "igb_desc.hpp"
+#include "rxtx/igb_desc.hpp"
 
 namespace igb {
 

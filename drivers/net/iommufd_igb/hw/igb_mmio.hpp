@@ -5,14 +5,14 @@
 /**
  * @file
  * Registers behind a mapped BAR. Unit tests link their own make_registers() instead of
- * igb_mmio.cpp and have the whole driver run on the device model.
+ * hw/igb_osdep.cpp and have the whole driver run on the device model.
  */
 
 #pragma once
 
 #include <cstddef>
 
-#include "igb_registers.hpp"
+#include "hw/igb_osdep.hpp"
 
 namespace igb {
 

@@ -17,8 +17,8 @@
 #include <ethdev_driver.h>
 #include <rte_ethdev.h>
 
-#include "igb_hw.hpp"
-#include "igb_mmio.hpp"
+#include "hw/igb_hw.hpp"
+#include "hw/igb_mmio.hpp"
 
 namespace igb {
 
@@ -79,7 +79,7 @@ int dev_stop(rte_eth_dev *dev);
 int dev_close(rte_eth_dev *dev);
 int dev_reset(rte_eth_dev *dev);
 
-// igb_ethdev_queue.cpp
+// ethdev/igb_queue_setup.cpp
 int rx_queue_setup(rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc, unsigned int socket,
                    const rte_eth_rxconf *conf, rte_mempool *pool);
 int tx_queue_setup(rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc, unsigned int socket,
@@ -92,7 +92,7 @@ int tx_done_cleanup(void *queue, uint32_t count);
 /** Buffers of the smallest Rx queue in bytes; UINT32_MAX if there is no queue. */
 uint32_t smallest_rx_buffer(const rte_eth_dev *dev);
 
-// igb_ethdev_port.cpp
+// ethdev/igb_ethdev_ops.cpp
 int dev_infos_get(rte_eth_dev *dev, rte_eth_dev_info *info);
 const uint32_t *supported_ptypes_get(rte_eth_dev *dev);
 int vlan_offload_set(rte_eth_dev *dev, int mask);
@@ -110,7 +110,7 @@ int stats_reset(rte_eth_dev *dev);
 /** Add the registers' counts up, before a reset of the device loses them for instance. */
 void stats_collect(rte_eth_dev *dev);
 
-// igb_rxtx.cpp
+// ethdev/igb_burst_mode.cpp
 /** Choose the burst functions for the port's configuration. */
 void select_bursts(rte_eth_dev *dev);
 int rx_burst_mode_get(rte_eth_dev *dev, uint16_t queue, rte_eth_burst_mode *mode);

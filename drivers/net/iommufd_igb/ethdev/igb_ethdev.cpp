@@ -13,10 +13,10 @@
 #include <bus_iommufd_driver.h>
 #include <rte_malloc.h>
 
-#include "igb_adapter.hpp"
+#include "ethdev/igb_ethdev.hpp"
 #include "igb_log.hpp"
-#include "igb_rxq.hpp"
-#include "igb_txq.hpp"
+#include "rxtx/igb_rx.hpp"
+#include "rxtx/igb_tx.hpp"
 
 namespace igb {
 

@@ -20,7 +20,7 @@
 
 #include <x86intrin.h>
 
-#include "igb_rxq_common.hpp"
+#include "rxtx/igb_rx_common.hpp"
 
 namespace igb {
 

@@ -24,9 +24,9 @@ extern "C" { // which the header of DPDK 22.11 does not say
 #include <rte_vect.h>
 }
 
-#include "igb_adapter.hpp"
-#include "igb_rxq.hpp"
-#include "igb_txq.hpp"
+#include "ethdev/igb_ethdev.hpp"
+#include "rxtx/igb_rx.hpp"
+#include "rxtx/igb_tx.hpp"
 
 namespace igb {
 

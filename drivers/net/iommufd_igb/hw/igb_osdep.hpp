@@ -6,7 +6,7 @@
  * @file
  * The seam between hardware control and the hardware: register access and time.
  *
- * igb_mmio.cpp has the real one. tests/model has a model of the device whose clock stands
+ * hw/igb_osdep.cpp has the real one. tests/model has a model of the device whose clock stands
  * still until somebody sleeps, so that every deadline can be tested in no time.
  */
 

@@ -9,7 +9,7 @@
 #include <bus_iommufd_driver.h>
 #include <pmdinfo.hpp>
 
-#include "igb_adapter.hpp"
+#include "ethdev/igb_ethdev.hpp"
 #include "igb_log.hpp"
 
 namespace igb {

@@ -15,7 +15,7 @@
 
 #include <x86intrin.h>
 
-#include "igb_rxq_common.hpp"
+#include "rxtx/igb_rx_common.hpp"
 
 namespace igb {
 
@@ -158,7 +158,7 @@ inline bool take_eight(RxQueue &queue, rte_mbuf **packets, Received &received) {
     if (_mm512_mask_test_epi64_mask(kHi, done, _mm512_set1_epi64(rx_status::DD)) != kHi)
         return false;
 
-    // Read again after DD was seen in all of them, as with AVX2 (igb_rxq_avx2.cpp says why).
+    // Read again after DD was seen in all of them, as with AVX2 (rxtx/igb_rx_avx2.cpp says why).
     rte_io_rmb();
     const __m512i descs0 = load_four(desc);
     const __m512i descs1 = load_four(desc + kInRegister);

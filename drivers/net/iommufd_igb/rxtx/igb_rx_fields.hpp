@@ -30,7 +30,7 @@
 #include <rte_mbuf.h>
 #include <rte_mbuf_ptype.h>
 
-#include "igb_desc.hpp"
+#include "rxtx/igb_desc.hpp"
 
 namespace igb {
 

@@ -9,7 +9,7 @@
  * both, so the low half is read first.
  */
 
-#include "igb_hw.hpp"
+#include "hw/igb_hw.hpp"
 
 namespace igb {
 

@@ -4,7 +4,7 @@
 
 /** @file The real registers. */
 
-#include "igb_mmio.hpp"
+#include "hw/igb_mmio.hpp"
 
 #include <ctime>
 #include <new>

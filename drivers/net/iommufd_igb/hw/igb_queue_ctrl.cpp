@@ -4,11 +4,9 @@
 
 /** @file Receive and transmit units of the 82576: rings, RSS, enabling and disabling. */
 
-#include "igb_hw.hpp"
+#include "hw/igb_hw.hpp"
 
 #include <cerrno>
-
-#include "igb_desc.hpp"
 
 namespace igb {
 

@@ -28,9 +28,9 @@
 
 #include <rte_branch_prediction.h>
 
-#include "igb_pool_cache.hpp"
-#include "igb_queue.hpp"
-#include "igb_txq.hpp"
+#include "rxtx/igb_mempool_cache.hpp"
+#include "rxtx/igb_rxtx.hpp"
+#include "rxtx/igb_tx.hpp"
 
 namespace igb {
 

@@ -28,8 +28,8 @@
 #include <rte_mempool.h>
 #include <rte_memzone.h>
 
-#include "igb_desc.hpp"
-#include "igb_queue.hpp"
+#include "rxtx/igb_desc.hpp"
+#include "rxtx/igb_rxtx.hpp"
 
 namespace igb {
 

@@ -22,7 +22,7 @@
 
 #include <x86intrin.h>
 
-#include "igb_txq_common.hpp"
+#include "rxtx/igb_tx_common.hpp"
 
 namespace igb {
 

@@ -15,10 +15,10 @@
 
 #include <rte_branch_prediction.h>
 
-#include "igb_pool_cache.hpp"
-#include "igb_queue.hpp"
-#include "igb_rx_fields.hpp"
-#include "igb_rxq.hpp"
+#include "rxtx/igb_mempool_cache.hpp"
+#include "rxtx/igb_rx.hpp"
+#include "rxtx/igb_rx_fields.hpp"
+#include "rxtx/igb_rxtx.hpp"
 
 namespace igb {
 

@@ -9,7 +9,7 @@
 
 #include <rte_bus_iommufd.h>
 
-#include "igb_txq_common.hpp"
+#include "rxtx/igb_tx_common.hpp"
 
 namespace igb {
 

@@ -31,8 +31,8 @@
 #include <array>
 #include <cstdint>
 
-#include "igb_registers.hpp"
-#include "igb_regs.hpp"
+#include "hw/igb_osdep.hpp"
+#include "hw/igb_regs.hpp"
 
 namespace igb {
 
@@ -161,7 +161,7 @@ public:
     Status write_phy(uint8_t address, uint16_t value);
     Status phy_id(uint32_t &id);
 
-    // igb_queues.cpp
+    // hw/igb_queue_ctrl.cpp
 
     void setup_rx(const RxSetup &setup);
     /** RLPML: frames longer than this, CRC included, are dropped by the device. */

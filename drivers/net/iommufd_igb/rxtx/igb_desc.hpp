@@ -27,12 +27,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "hw/igb_regs.hpp"
+
 namespace igb {
 
 static_assert(std::endian::native == std::endian::little,
               "descriptors are little-endian; a big-endian CPU needs conversions here");
-
-inline constexpr size_t kDescSize = 16;
 
 /** Receive descriptor as two quadwords, the unit in which it is read and written. */
 struct RxDesc {

@@ -28,8 +28,8 @@
 #include <rte_mempool.h>
 #include <rte_memzone.h>
 
-#include "igb_desc.hpp"
-#include "igb_queue.hpp"
+#include "rxtx/igb_desc.hpp"
+#include "rxtx/igb_rxtx.hpp"
 
 struct rte_iommufd_hold;
 
@@ -41,7 +41,7 @@ namespace igb {
  */
 inline constexpr uint16_t kRxFreeThresh = 64;
 
-/** Of a queue whose pool's mbufs carry no DMA addresses; see igb_rxq_lookup.cpp. */
+/** Of a queue whose pool's mbufs carry no DMA addresses; see rxtx/igb_rx_lookup.cpp. */
 struct RxLookup {
     bool enabled;
     bool pinned;         /**< Buffers are external ones that never leave their mbufs. */

@@ -29,6 +29,9 @@ inline constexpr uint16_t kMaxQueues = 16;
 /** The part of BAR 0 that holds registers (QEMU masks addresses with 0x1ffff). */
 inline constexpr uint32_t kRegisterSpace = 0x20000;
 
+/** Bytes of a receive or transmit descriptor. */
+inline constexpr uint32_t kDescSize = 16;
+
 namespace reg {
 
 inline constexpr uint32_t CTRL = 0x00000;
