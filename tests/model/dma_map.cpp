@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #include "dma_map.hpp"
 
@@ -8,27 +7,27 @@
 
 namespace model {
 
-void DmaMap::map(uint64_t dma, void *va, size_t length) {
+void DmaMap::map(std::uint64_t dma, void *va, std::size_t length) {
     ranges_[dma] = {static_cast<char *>(va), length};
 }
 
-void DmaMap::unmap(uint64_t dma) {
+void DmaMap::unmap(std::uint64_t dma) {
     ranges_.erase(dma);
 }
 
-void *DmaMap::translate(uint64_t dma, size_t length) const {
+void *DmaMap::translate(std::uint64_t dma, std::size_t length) const {
     auto it = ranges_.upper_bound(dma);
 
     if (it == ranges_.begin())
         return nullptr;
     --it;
-    const uint64_t offset = dma - it->first;
+    const std::uint64_t offset = dma - it->first;
     if (offset >= it->second.length || length > it->second.length - offset)
         return nullptr;
     return it->second.va + offset;
 }
 
-const std::pair<const uint64_t, DmaMap::Range> *DmaMap::find_va(const void *va) const {
+const std::pair<const std::uint64_t, DmaMap::Range> *DmaMap::find_va(const void *va) const {
     const auto *address = static_cast<const char *>(va);
 
     for (const auto &entry : ranges_)
@@ -37,20 +36,21 @@ const std::pair<const uint64_t, DmaMap::Range> *DmaMap::find_va(const void *va) 
     return nullptr;
 }
 
-uint64_t DmaMap::dma_of(const void *va) const {
+std::uint64_t DmaMap::dma_of(const void *va) const {
     const auto *entry = find_va(va);
 
     if (entry == nullptr)
-        return ~uint64_t{0};
-    return entry->first + static_cast<uint64_t>(static_cast<const char *>(va) - entry->second.va);
+        return ~std::uint64_t{0};
+    return entry->first +
+           static_cast<std::uint64_t>(static_cast<const char *>(va) - entry->second.va);
 }
 
-size_t DmaMap::contiguous(const void *va, size_t length) const {
+std::size_t DmaMap::contiguous(const void *va, std::size_t length) const {
     const auto *entry = find_va(va);
 
     if (entry == nullptr)
         return 0;
-    const auto offset = static_cast<size_t>(static_cast<const char *>(va) - entry->second.va);
+    const auto offset = static_cast<std::size_t>(static_cast<const char *>(va) - entry->second.va);
     return std::min(length, entry->second.length - offset);
 }
 

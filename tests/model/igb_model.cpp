@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Registers, EEPROM and PHY of the model. */
+// Registers, EEPROM and PHY of the model.
 
 #include "igb_model.hpp"
 
@@ -15,10 +14,10 @@ using namespace igb;
 
 namespace {
 
-constexpr uint32_t kWords = kRegisterSpace / 4;
+constexpr std::uint32_t register_words = register_space / 4;
 
-/** The first four queues answer at two addresses; the older one counts. */
-constexpr uint32_t canonical(uint32_t offset) {
+// The first four queues answer at two addresses; the older one counts.
+constexpr std::uint32_t canonical(std::uint32_t offset) {
     if (offset >= 0xC000 && offset < 0xC100)
         return 0x2800 + (offset - 0xC000) / 0x40 * 0x100 + (offset - 0xC000) % 0x40;
     if (offset >= 0xE000 && offset < 0xE100)
@@ -26,11 +25,11 @@ constexpr uint32_t canonical(uint32_t offset) {
     return offset;
 }
 
-constexpr bool clears_on_read(uint32_t offset) {
+constexpr bool clears_on_read(std::uint32_t offset) {
     if (offset == reg::ICR ||
         (offset >= 0x4000 && offset < 0x4124 && offset != reg::GORCL && offset != reg::GOTCL))
         return true;
-    for (uint16_t queue = 0; queue < kMaxQueues; queue++)
+    for (std::uint16_t queue = 0; queue < max_queues; queue++)
         if (offset == reg::RQDPC(queue))
             return true;
     return false;
@@ -38,36 +37,37 @@ constexpr bool clears_on_read(uint32_t offset) {
 
 } // namespace
 
-Igb::Igb(DmaMap &memory) : memory_(memory), regs_(std::make_unique<uint32_t[]>(kWords)) {
+Igb::Igb(DmaMap &memory)
+    : memory_(memory), regs_(std::make_unique<std::uint32_t[]>(register_words)) {
     set_mac({0x52, 0x54, 0x00, 0x12, 0x34, 0x56});
     power_on();
     resets_ = 0;
 }
 
-uint32_t &Igb::at(uint32_t offset) {
+std::uint32_t &Igb::at(std::uint32_t offset) {
     return regs_[canonical(offset) / 4];
 }
 
-uint32_t Igb::peek(uint32_t offset) const {
+std::uint32_t Igb::peek(std::uint32_t offset) const {
     return regs_[canonical(offset) / 4];
 }
 
-void Igb::poke(uint32_t offset, uint32_t value) {
+void Igb::poke(std::uint32_t offset, std::uint32_t value) {
     at(offset) = value;
 }
 
-void Igb::set_mac(const std::array<uint8_t, 6> &mac) {
-    for (size_t i = 0; i < 3; i++)
-        nvm[i] = static_cast<uint16_t>(mac[2 * i] | mac[2 * i + 1] << 8);
+void Igb::set_mac(const std::array<std::uint8_t, 6> &mac) {
+    for (std::size_t i = 0; i < 3; i++)
+        nvm[i] = static_cast<std::uint16_t>(mac[2 * i] | mac[2 * i + 1] << 8);
     fix_checksum();
 }
 
 void Igb::fix_checksum() {
-    uint16_t sum = 0;
+    std::uint16_t sum = 0;
 
-    for (size_t i = 0; i < 63; i++)
-        sum = static_cast<uint16_t>(sum + nvm[i]);
-    nvm[63] = static_cast<uint16_t>(0xBABA - sum);
+    for (std::size_t i = 0; i < 63; i++)
+        sum = static_cast<std::uint16_t>(sum + nvm[i]);
+    nvm[63] = static_cast<std::uint16_t>(0xBABA - sum);
 }
 
 void Igb::power_on() {
@@ -75,22 +75,22 @@ void Igb::power_on() {
 }
 
 void Igb::reset(bool power_on) {
-    const uint32_t swsm = power_on ? 0 : peek(reg::SWSM);
+    const std::uint32_t swsm = power_on ? 0 : peek(reg::SWSM);
 
     resets_++;
-    std::memset(regs_.get(), 0, kRegisterSpace);
+    std::memset(regs_.get(), 0, register_space);
     at(reg::CTRL) = ctrl::FD;
     at(reg::EECD) = eecd::PRES | (faults.no_auto_read ? 0 : eecd::AUTO_RD);
     at(reg::SWSM) = swsm;
-    at(reg::RAL0) = uint32_t{nvm[0]} | uint32_t{nvm[1]} << 16;
-    at(reg::RAH0) = uint32_t{nvm[2]} | rah::AV;
+    at(reg::RAL0) = std::uint32_t{nvm[0]} | std::uint32_t{nvm[1]} << 16;
+    at(reg::RAH0) = std::uint32_t{nvm[2]} | rah::AV;
     at(reg::RLPML) = 0x2600;
     at(reg::RXDCTL(0)) = xdctl::ENABLE; // queue 0 comes up enabled, as in QEMU
     at(reg::TXDCTL(0)) = xdctl::ENABLE;
     phy = {};
     phy[phy::BMCR] = phy::BMCR_AUTONEG;
-    phy[phy::ID1] = kPhyId >> 16;
-    phy[phy::ID2] = kPhyId & 0xFFFF;
+    phy[phy::ID1] = phy_id >> 16;
+    phy[phy::ID2] = phy_id & 0xFFFF;
     link_at_us_ = UINT64_MAX;
 }
 
@@ -98,15 +98,15 @@ bool Igb::link_up() const {
     return cable && now_us_ >= link_at_us_;
 }
 
-uint32_t Igb::read(uint32_t offset) {
-    const uint32_t value = faults.absent ? 0xFFFFFFFF : read_side_effects(canonical(offset));
+std::uint32_t Igb::read(std::uint32_t offset) {
+    const std::uint32_t value = faults.absent ? 0xFFFFFFFF : read_side_effects(canonical(offset));
 
     log.push_back({false, offset, value});
     return value;
 }
 
-uint32_t Igb::read_side_effects(uint32_t offset) {
-    uint32_t value = at(offset);
+std::uint32_t Igb::read_side_effects(std::uint32_t offset) {
+    std::uint32_t value = at(offset);
 
     if (offset == reg::STATUS) {
         value = status::FD | 2u << 6;
@@ -129,7 +129,7 @@ uint32_t Igb::read_side_effects(uint32_t offset) {
     return value;
 }
 
-void Igb::write(uint32_t offset, uint32_t value) {
+void Igb::write(std::uint32_t offset, std::uint32_t value) {
     log.push_back({true, offset, value});
     offset = canonical(offset);
     switch (offset) {
@@ -150,7 +150,7 @@ void Igb::write(uint32_t offset, uint32_t value) {
     }
 }
 
-void Igb::write_ctrl(uint32_t value) {
+void Igb::write_ctrl(std::uint32_t value) {
     at(reg::CTRL) = value;
     if (!(value & ctrl::RST))
         return;
@@ -161,18 +161,19 @@ void Igb::write_ctrl(uint32_t value) {
         reset(false);
 }
 
-void Igb::write_eerd(uint32_t value) {
-    const uint32_t word = value >> eerd::ADDR_SHIFT & 0x3FFF;
+void Igb::write_eerd(std::uint32_t value) {
+    const std::uint32_t word = value >> eerd::ADDR_SHIFT & 0x3FFF;
 
     at(reg::EERD) = value;
     if (!(value & eerd::START) || faults.nvm_hangs)
         return;
     at(reg::EERD) = word << eerd::ADDR_SHIFT | eerd::DONE |
-                    uint32_t{word < nvm.size() ? nvm[word] : uint16_t{0xFFFF}} << eerd::DATA_SHIFT;
+                    std::uint32_t{word < nvm.size() ? nvm[word] : std::uint16_t{0xFFFF}}
+                        << eerd::DATA_SHIFT;
 }
 
-void Igb::write_mdic(uint32_t value) {
-    const uint32_t address = value >> mdic::REG_SHIFT & 0x1F;
+void Igb::write_mdic(std::uint32_t value) {
+    const std::uint32_t address = value >> mdic::REG_SHIFT & 0x1F;
 
     at(reg::MDIC) = value & ~(mdic::READY | mdic::ERROR);
     if (faults.mdic_hangs)
@@ -181,33 +182,34 @@ void Igb::write_mdic(uint32_t value) {
     if (faults.mdic_error || (value >> mdic::PHY_SHIFT & 0x1F) != mdic::PHY_ADDRESS) {
         at(reg::MDIC) |= mdic::ERROR;
     } else if (value & mdic::OP_READ) {
-        const uint16_t data = faults.no_phy ? 0xFFFF : phy[address];
+        const std::uint16_t data = faults.no_phy ? 0xFFFF : phy[address];
         at(reg::MDIC) = (at(reg::MDIC) & ~mdic::DATA_MASK) | data;
     } else if (value & mdic::OP_WRITE) {
-        const auto data = static_cast<uint16_t>(value);
+        const auto data = static_cast<std::uint16_t>(value);
         if (address == phy::BMCR && (data & phy::BMCR_RESTART_AUTONEG) &&
             !(data & (phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE)))
-            link_at_us_ = now_us_ + kAutonegUs;
-        phy[address] =
-            address == phy::BMCR ? static_cast<uint16_t>(data & ~phy::BMCR_RESTART_AUTONEG) : data;
+            link_at_us_ = now_us_ + autoneg_us;
+        phy[address] = address == phy::BMCR
+                           ? static_cast<std::uint16_t>(data & ~phy::BMCR_RESTART_AUTONEG)
+                           : data;
     }
 }
 
-void Igb::write_swsm(uint32_t value) {
+void Igb::write_swsm(std::uint32_t value) {
     if (faults.swesmbi_refused)
         value &= ~swsm::SWESMBI;
     at(reg::SWSM) = value;
 }
 
-/** RXDCTL, TXDCTL, and what must not be touched while they say ENABLE. */
-bool Igb::write_queue(uint32_t offset, uint32_t value) {
-    for (uint16_t queue = 0; queue < kMaxQueues; queue++) {
-        const uint32_t bit = 1u << queue;
+// RXDCTL, TXDCTL, and what must not be touched while they say ENABLE.
+bool Igb::write_queue(std::uint32_t offset, std::uint32_t value) {
+    for (std::uint16_t queue = 0; queue < max_queues; queue++) {
+        const std::uint32_t bit = 1u << queue;
         const struct {
-            uint32_t base;
-            uint32_t control;
-            uint32_t cannot_enable;
-            uint32_t cannot_disable;
+            std::uint32_t base;
+            std::uint32_t control;
+            std::uint32_t cannot_enable;
+            std::uint32_t cannot_disable;
         } sides[] = {
             {reg::rx_queue(queue), reg::RXDCTL(queue), faults.enable_rx_hangs,
              faults.disable_rx_hangs},

@@ -1,20 +1,15 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * A model of the 82576: registers with their side effects, EEPROM, PHY, descriptor rings.
- *
- * It follows the manual where the driver relies on it, is stricter than QEMU where a driver
- * could get away with something (a ring is not to be moved while its queue is enabled), and
- * can be told to fail: every wait of the driver has a fault here that makes it run out.
- *
- * Doorbells are written by the driver straight into bar(); the device acts on them when the
- * test says so, with receive() and transmit(). Time passes only in sleep_us().
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// A model of the 82576: registers with their side effects, EEPROM, PHY, descriptor rings.
+//
+// It follows the manual where the driver relies on it, is stricter than QEMU where a driver
+// could get away with something (a ring is not to be moved while its queue is enabled), and
+// can be told to fail: every wait of the driver has a fault here that makes it run out.
+//
+// Doorbells are written by the driver straight into bar(); the device acts on them when the
+// test says so, with receive() and transmit(). Time passes only in sleep_us().
 
 #include <array>
 #include <cstdint>
@@ -30,132 +25,130 @@
 
 namespace model {
 
-/** What the device does wrong. */
+// What the device does wrong.
 struct Faults {
-    bool absent = false;          /**< Reads return all ones. */
-    bool reset_hangs = false;     /**< CTRL.RST never clears. */
-    int resets_until_hang = -1;   /**< Resets that still work; negative: all. */
-    bool master_hangs = false;    /**< STATUS.GIO_MASTER_ENABLE never clears. */
-    bool no_auto_read = false;    /**< EECD.AUTO_RD stays 0, as in QEMU. */
-    bool nvm_hangs = false;       /**< EERD.DONE stays 0. */
-    bool mdic_hangs = false;      /**< MDIC.READY stays 0. */
-    bool mdic_error = false;      /**< MDIC.ERROR. */
-    bool no_phy = false;          /**< All PHY registers read ones. */
-    bool smbi_held = false;       /**< Another driver keeps SWSM.SMBI. */
-    bool swesmbi_refused = false; /**< Firmware keeps SWSM.SWESMBI. */
-    uint32_t sw_fw_held = 0;      /**< Bits of SW_FW_SYNC that somebody keeps. */
-    uint32_t enable_rx_hangs = 0; /**< Bit n: RXDCTL(n).ENABLE cannot be set. */
-    uint32_t enable_tx_hangs = 0;
-    uint32_t disable_rx_hangs = 0; /**< Bit n: RXDCTL(n).ENABLE cannot be cleared. */
-    uint32_t disable_tx_hangs = 0;
+    bool absent = false;               // Reads return all ones.
+    bool reset_hangs = false;          // CTRL.RST never clears.
+    int resets_until_hang = -1;        // Resets that still work; negative: all.
+    bool master_hangs = false;         // STATUS.GIO_MASTER_ENABLE never clears.
+    bool no_auto_read = false;         // EECD.AUTO_RD stays 0, as in QEMU.
+    bool nvm_hangs = false;            // EERD.DONE stays 0.
+    bool mdic_hangs = false;           // MDIC.READY stays 0.
+    bool mdic_error = false;           // MDIC.ERROR.
+    bool no_phy = false;               // All PHY registers read ones.
+    bool smbi_held = false;            // Another driver keeps SWSM.SMBI.
+    bool swesmbi_refused = false;      // Firmware keeps SWSM.SWESMBI.
+    std::uint32_t sw_fw_held = 0;      // Bits of SW_FW_SYNC that somebody keeps.
+    std::uint32_t enable_rx_hangs = 0; // Bit n: RXDCTL(n).ENABLE cannot be set.
+    std::uint32_t enable_tx_hangs = 0;
+    std::uint32_t disable_rx_hangs = 0; // Bit n: RXDCTL(n).ENABLE cannot be cleared.
+    std::uint32_t disable_tx_hangs = 0;
 };
 
-/** One register access by the driver. */
+// One register access by the driver.
 struct Access {
     bool write;
-    uint32_t offset;
-    uint32_t value;
+    std::uint32_t offset;
+    std::uint32_t value;
 
     bool operator==(const Access &) const = default;
 };
 
-/** A packet that the device was given to send. */
+// A packet that the device was given to send.
 struct Sent {
-    igb::TxDesc desc; /**< The last one, and where it is. */
-    uint16_t index;
-    std::vector<uint8_t> data; /**< Of all descriptors. */
-    unsigned int pieces = 1;   /**< Descriptors. */
+    igb::TxDesc desc; // The last one, and where it is.
+    std::uint16_t index;
+    std::vector<std::uint8_t> data; // Of all descriptors.
+    unsigned int pieces = 1;        // Descriptors.
 };
 
-/** What happened to a frame from the wire. */
+// What happened to a frame from the wire.
 enum class Received {
     Delivered,
-    Off,       /**< Receiver, queue or bus master off, or no link. */
-    TooLong,   /**< Longer than RLPML. */
-    NoBuffers, /**< Counted in RQDPC with SRRCTL.DROP_EN, else in MPC. */
-    Fault,     /**< An address that is not mapped; see violations(). */
+    Off,       // Receiver, queue or bus master off, or no link.
+    TooLong,   // Longer than RLPML.
+    NoBuffers, // Counted in RQDPC with SRRCTL.DROP_EN, else in MPC.
+    Fault,     // An address that is not mapped; see violations().
 };
 
 class Igb final : public igb::Registers {
 public:
-    static constexpr uint32_t kAutonegUs = 500'000;
-    static constexpr uint32_t kPhyId = 0x02A80391;
+    static constexpr std::uint32_t autoneg_us = 500'000;
+    static constexpr std::uint32_t phy_id = 0x02A80391;
 
     explicit Igb(DmaMap &memory);
 
     // What the driver has.
-    uint32_t read(uint32_t offset) override;
-    void write(uint32_t offset, uint32_t value) override;
-    uint64_t now_us() override { return now_us_; }
-    void sleep_us(uint32_t us) override { now_us_ += us; }
+    std::uint32_t read(std::uint32_t offset) override;
+    void write(std::uint32_t offset, std::uint32_t value) override;
+    std::uint64_t now_us() override { return now_us_; }
+    void sleep_us(std::uint32_t us) override { now_us_ += us; }
     void *bar() { return regs_.get(); }
 
     // What the test has.
     Faults faults;
     bool cable = true;
     bool bus_master = true;
-    std::array<uint16_t, 64> nvm{};
-    std::array<uint16_t, 32> phy{};
-    std::vector<Access> log; /**< Of read() and write(). */
+    std::array<std::uint16_t, 64> nvm{};
+    std::array<std::uint16_t, 32> phy{};
+    std::vector<Access> log; // Of read() and write().
 
-    void set_mac(const std::array<uint8_t, 6> &mac);
+    void set_mac(const std::array<std::uint8_t, 6> &mac);
     void fix_checksum();
-    /** A register as it is, without side effects. */
-    uint32_t peek(uint32_t offset) const;
-    void poke(uint32_t offset, uint32_t value);
-    /** Function-level reset, as VFIO_DEVICE_RESET. */
+    // A register as it is, without side effects.
+    std::uint32_t peek(std::uint32_t offset) const;
+    void poke(std::uint32_t offset, std::uint32_t value);
+    // Function-level reset, as VFIO_DEVICE_RESET.
     void power_on();
-    uint64_t resets() const { return resets_; }
+    std::uint64_t resets() const { return resets_; }
 
-    /** Things no correct driver makes the device meet. */
+    // Things no correct driver makes the device meet.
     const std::vector<std::string> &violations() const { return violations_; }
 
-    /**
-     * A frame without CRC arrives for a queue.
-     *
-     * @param errors
-     *   Bits of igb::rx_status that the write-back shows in addition.
-     */
-    Received receive(uint16_t queue, std::span<const uint8_t> frame, uint32_t errors = 0);
+    // A frame without CRC arrives for a queue.
+    //
+    // @param errors
+    //   Bits of igb::rx_status that the write-back shows in addition.
+    Received receive(std::uint16_t queue, std::span<const std::uint8_t> frame,
+                     std::uint32_t errors = 0);
 
-    /** Write any descriptor back at the head, as a device gone mad would. */
-    bool write_back(uint16_t queue, const igb::RxDesc &desc);
+    // Write any descriptor back at the head, as a device gone mad would.
+    bool write_back(std::uint16_t queue, const igb::RxDesc &desc);
 
-    /** Descriptors the device owns. */
-    uint16_t rx_owned(uint16_t queue) const;
+    // Descriptors the device owns.
+    std::uint16_t rx_owned(std::uint16_t queue) const;
 
-    /**
-     * Take up to @p limit descriptors.
-     *
-     * @return
-     *   How many were taken.
-     */
-    uint16_t transmit(uint16_t queue, uint16_t limit = UINT16_MAX);
+    // Take up to limit descriptors.
+    //
+    // @return
+    //   How many were taken.
+    std::uint16_t transmit(std::uint16_t queue, std::uint16_t limit = UINT16_MAX);
     std::vector<Sent> sent;
-    uint64_t tx_write_backs = 0;
+    std::uint64_t tx_write_backs = 0;
 
 private:
-    void take(const igb::TxDesc &desc, uint16_t index, const uint8_t *data, size_t length);
-    uint32_t &at(uint32_t offset);
+    void take(const igb::TxDesc &desc, std::uint16_t index, const std::uint8_t *data,
+              std::size_t length);
+    std::uint32_t &at(std::uint32_t offset);
     void reset(bool power_on);
-    uint32_t read_side_effects(uint32_t offset);
-    void write_ctrl(uint32_t value);
-    void write_eerd(uint32_t value);
-    void write_mdic(uint32_t value);
-    void write_swsm(uint32_t value);
-    bool write_queue(uint32_t offset, uint32_t value);
+    std::uint32_t read_side_effects(std::uint32_t offset);
+    void write_ctrl(std::uint32_t value);
+    void write_eerd(std::uint32_t value);
+    void write_mdic(std::uint32_t value);
+    void write_swsm(std::uint32_t value);
+    bool write_queue(std::uint32_t offset, std::uint32_t value);
     void violation(std::string what) { violations_.push_back(std::move(what)); }
     bool link_up() const;
-    bool rx_on(uint16_t queue) const;
-    bool deliver(uint16_t queue, std::span<const uint8_t> frame, uint32_t errors);
+    bool rx_on(std::uint16_t queue) const;
+    bool deliver(std::uint16_t queue, std::span<const std::uint8_t> frame, std::uint32_t errors);
 
     DmaMap &memory_;
-    Sent unfinished_{.desc = {}, .index = 0, .data = {}, .pieces = 0}; /**< Without EOP so far. */
-    std::unique_ptr<uint32_t[]> regs_;
+    Sent unfinished_{.desc = {}, .index = 0, .data = {}, .pieces = 0}; // Without EOP so far.
+    std::unique_ptr<std::uint32_t[]> regs_;
     std::vector<std::string> violations_;
-    uint64_t now_us_ = 1'000'000;
-    uint64_t link_at_us_ = UINT64_MAX;
-    uint64_t resets_ = 0;
+    std::uint64_t now_us_ = 1'000'000;
+    std::uint64_t link_at_us_ = UINT64_MAX;
+    std::uint64_t resets_ = 0;
 };
 
 } // namespace model

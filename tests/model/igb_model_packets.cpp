@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Descriptor rings of the model. */
+// Descriptor rings of the model.
 
 #include <algorithm>
 #include <cstring>
@@ -16,33 +15,33 @@ using namespace igb;
 
 namespace {
 
-constexpr uint32_t kCrc = 4;
+constexpr std::uint32_t crc_bytes = 4;
 
-uint64_t join(uint32_t low, uint32_t high) {
-    return uint64_t{high} << 32 | low;
+std::uint64_t join(std::uint32_t low, std::uint32_t high) {
+    return std::uint64_t{high} << 32 | low;
 }
 
 } // namespace
 
-bool Igb::rx_on(uint16_t queue) const {
+bool Igb::rx_on(std::uint16_t queue) const {
     return (peek(reg::RCTL) & rctl::EN) && (peek(reg::RXDCTL(queue)) & xdctl::ENABLE) &&
            !(peek(reg::CTRL) & ctrl::GIO_MASTER_DISABLE) && bus_master && link_up();
 }
 
-uint16_t Igb::rx_owned(uint16_t queue) const {
-    const uint32_t count = peek(reg::RDLEN(queue)) / kDescSize;
+std::uint16_t Igb::rx_owned(std::uint16_t queue) const {
+    const std::uint32_t count = peek(reg::RDLEN(queue)) / desc_size;
 
     if (count == 0)
         return 0;
-    return static_cast<uint16_t>((peek(reg::RDT(queue)) + count - peek(reg::RDH(queue)) % count) %
-                                 count);
+    return static_cast<std::uint16_t>(
+        (peek(reg::RDT(queue)) + count - peek(reg::RDH(queue)) % count) % count);
 }
 
-bool Igb::write_back(uint16_t queue, const RxDesc &desc) {
-    const uint32_t count = peek(reg::RDLEN(queue)) / kDescSize;
-    const uint32_t head = peek(reg::RDH(queue));
-    const uint64_t base = join(peek(reg::RDBAL(queue)), peek(reg::RDBAH(queue)));
-    auto *slot = static_cast<RxDesc *>(memory_.translate(base + head * kDescSize, kDescSize));
+bool Igb::write_back(std::uint16_t queue, const RxDesc &desc) {
+    const std::uint32_t count = peek(reg::RDLEN(queue)) / desc_size;
+    const std::uint32_t head = peek(reg::RDH(queue));
+    const std::uint64_t base = join(peek(reg::RDBAL(queue)), peek(reg::RDBAH(queue)));
+    auto *slot = static_cast<RxDesc *>(memory_.translate(base + head * desc_size, desc_size));
 
     if (slot == nullptr) {
         violation("receive descriptor at an address that is not mapped");
@@ -55,17 +54,17 @@ bool Igb::write_back(uint16_t queue, const RxDesc &desc) {
     return true;
 }
 
-/** Write a frame over as many buffers as it takes. */
-bool Igb::deliver(uint16_t queue, std::span<const uint8_t> frame, uint32_t errors) {
-    const uint32_t buffer_size = (peek(reg::SRRCTL(queue)) & srrctl::BSIZEPACKET_MASK)
-                                 << srrctl::BSIZEPACKET_SHIFT;
-    const uint64_t base = join(peek(reg::RDBAL(queue)), peek(reg::RDBAH(queue)));
+// Write a frame over as many buffers as it takes.
+bool Igb::deliver(std::uint16_t queue, std::span<const std::uint8_t> frame, std::uint32_t errors) {
+    const std::uint32_t buffer_size = (peek(reg::SRRCTL(queue)) & srrctl::BSIZEPACKET_MASK)
+                                      << srrctl::BSIZEPACKET_SHIFT;
+    const std::uint64_t base = join(peek(reg::RDBAL(queue)), peek(reg::RDBAH(queue)));
 
-    for (size_t offset = 0; offset < frame.size();) {
-        const size_t piece = std::min<size_t>(frame.size() - offset, buffer_size);
-        const uint32_t head = peek(reg::RDH(queue));
+    for (std::size_t offset = 0; offset < frame.size();) {
+        const std::size_t piece = std::min<std::size_t>(frame.size() - offset, buffer_size);
+        const std::uint32_t head = peek(reg::RDH(queue));
         const auto *desc =
-            static_cast<const RxDesc *>(memory_.translate(base + head * kDescSize, kDescSize));
+            static_cast<const RxDesc *>(memory_.translate(base + head * desc_size, desc_size));
         if (desc == nullptr) {
             violation("receive descriptor at an address that is not mapped");
             return false;
@@ -79,48 +78,51 @@ bool Igb::deliver(uint16_t queue, std::span<const uint8_t> frame, uint32_t error
         }
         std::memcpy(buffer, frame.data() + offset, piece);
         offset += piece;
-        uint32_t status = rx_status::DD;
+        std::uint32_t status = rx_status::DD;
         if (offset == frame.size())
             status |= rx_status::EOP | errors;
-        if (!write_back(queue, rx_desc_written(status, static_cast<uint16_t>(piece), 0, 0)))
+        if (!write_back(queue, rx_desc_written(status, static_cast<std::uint16_t>(piece), 0, 0)))
             return false;
     }
     return true;
 }
 
-Received Igb::receive(uint16_t queue, std::span<const uint8_t> frame, uint32_t errors) {
+Received Igb::receive(std::uint16_t queue, std::span<const std::uint8_t> frame,
+                      std::uint32_t errors) {
     if (!rx_on(queue))
         return Received::Off;
-    if (frame.size() + kCrc > ((peek(reg::RCTL) & rctl::LPE) ? peek(reg::RLPML) : 1522)) {
+    if (frame.size() + crc_bytes > ((peek(reg::RCTL) & rctl::LPE) ? peek(reg::RLPML) : 1522)) {
         at(reg::RLEC)++;
         return Received::TooLong;
     }
-    const uint32_t buffer_size = (peek(reg::SRRCTL(queue)) & srrctl::BSIZEPACKET_MASK)
-                                 << srrctl::BSIZEPACKET_SHIFT;
+    const std::uint32_t buffer_size = (peek(reg::SRRCTL(queue)) & srrctl::BSIZEPACKET_MASK)
+                                      << srrctl::BSIZEPACKET_SHIFT;
     if (buffer_size == 0) {
         violation("SRRCTL.BSIZEPACKET is 0");
         return Received::Fault;
     }
-    if (uint64_t{rx_owned(queue)} * buffer_size < frame.size()) {
+    if (std::uint64_t{rx_owned(queue)} * buffer_size < frame.size()) {
         at(peek(reg::SRRCTL(queue)) & srrctl::DROP_EN ? reg::RQDPC(queue) : reg::MPC)++;
         return Received::NoBuffers;
     }
     if (!deliver(queue, frame, errors))
         return Received::Fault;
     at(reg::GPRC)++;
-    const uint64_t octets = join(peek(reg::GORCL), peek(reg::GORCH)) + frame.size() + kCrc;
-    at(reg::GORCL) = static_cast<uint32_t>(octets);
-    at(reg::GORCH) = static_cast<uint32_t>(octets >> 32);
+    const std::uint64_t octets =
+        join(peek(reg::GORCL), peek(reg::GORCH)) + frame.size() + crc_bytes;
+    at(reg::GORCL) = static_cast<std::uint32_t>(octets);
+    at(reg::GORCH) = static_cast<std::uint32_t>(octets >> 32);
     return Received::Delivered;
 }
 
-void Igb::take(const TxDesc &desc, uint16_t index, const uint8_t *data, size_t length) {
+void Igb::take(const TxDesc &desc, std::uint16_t index, const std::uint8_t *data,
+               std::size_t length) {
     Sent &packet = unfinished_;
 
     if (length == 0)
         violation("transmit descriptor without data");
     if (packet.pieces != 0 &&
-        packet.desc.command >> kTxPaylenShift != desc.command >> kTxPaylenShift)
+        packet.desc.command >> tx_paylen_shift != desc.command >> tx_paylen_shift)
         violation("PAYLEN differs within a packet");
     packet.desc = desc;
     packet.index = index;
@@ -128,17 +130,17 @@ void Igb::take(const TxDesc &desc, uint16_t index, const uint8_t *data, size_t l
     packet.pieces++;
     if (!(desc.command & tx_cmd::EOP))
         return;
-    if (packet.data.size() != desc.command >> kTxPaylenShift)
+    if (packet.data.size() != desc.command >> tx_paylen_shift)
         violation("PAYLEN is not the length of the packet");
     at(reg::GPTC)++;
-    at(reg::GOTCL) += static_cast<uint32_t>(packet.data.size()) + kCrc;
+    at(reg::GOTCL) += static_cast<std::uint32_t>(packet.data.size()) + crc_bytes;
     sent.push_back(std::exchange(packet, {.desc = {}, .index = 0, .data = {}, .pieces = 0}));
 }
 
-uint16_t Igb::transmit(uint16_t queue, uint16_t limit) {
-    const uint32_t count = peek(reg::TDLEN(queue)) / kDescSize;
-    const uint64_t base = join(peek(reg::TDBAL(queue)), peek(reg::TDBAH(queue)));
-    uint16_t taken = 0;
+std::uint16_t Igb::transmit(std::uint16_t queue, std::uint16_t limit) {
+    const std::uint32_t count = peek(reg::TDLEN(queue)) / desc_size;
+    const std::uint64_t base = join(peek(reg::TDBAL(queue)), peek(reg::TDBAH(queue)));
+    std::uint16_t taken = 0;
 
     if (!(peek(reg::TCTL) & tctl::EN) || !(peek(reg::TXDCTL(queue)) & xdctl::ENABLE) || !bus_master)
         return 0;
@@ -146,23 +148,24 @@ uint16_t Igb::transmit(uint16_t queue, uint16_t limit) {
         violation("TDT beyond the ring");
 
     while (taken < limit && peek(reg::TDH(queue)) != peek(reg::TDT(queue))) {
-        const uint32_t head = peek(reg::TDH(queue));
-        auto *desc = static_cast<TxDesc *>(memory_.translate(base + head * kDescSize, kDescSize));
+        const std::uint32_t head = peek(reg::TDH(queue));
+        auto *desc = static_cast<TxDesc *>(memory_.translate(base + head * desc_size, desc_size));
         if (desc == nullptr) {
             violation("transmit descriptor at an address that is not mapped");
             return taken;
         }
-        const auto length = static_cast<size_t>(desc->command & tx_cmd::LENGTH_MASK);
-        const auto *data = static_cast<const uint8_t *>(memory_.translate(desc->address, length));
+        const auto length = static_cast<std::size_t>(desc->command & tx_cmd::LENGTH_MASK);
+        const auto *data =
+            static_cast<const std::uint8_t *>(memory_.translate(desc->address, length));
         if (data == nullptr) {
             violation("transmit buffer at an address that is not mapped");
             return taken;
         }
         if (tx_desc_done(desc->command))
             violation("transmit descriptor given to the device with DD set");
-        take(*desc, static_cast<uint16_t>(head), data, length);
+        take(*desc, static_cast<std::uint16_t>(head), data, length);
         if (desc->command & tx_cmd::RS) {
-            __atomic_store_n(&desc->command, desc->command | kTxDone, __ATOMIC_RELEASE);
+            __atomic_store_n(&desc->command, desc->command | tx_done_bit, __ATOMIC_RELEASE);
             tx_write_backs++;
         }
         at(reg::TDH(queue)) = head + 1 == count ? 0 : head + 1;

@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #include "fake_bus.hpp"
 
@@ -28,29 +27,29 @@ FakeBus &bus() {
 
 namespace {
 
-uint64_t root[iommufd::DmaTable::root_words];
+std::uint64_t root[iommufd::DmaTable::root_words];
 iommufd::DmaTable table(root);
 std::set<iommufd::Va> pages; // of 4 KiB, that the table has
 
 } // namespace
 
-void FakeBus::map(const void *va, size_t length) {
+void FakeBus::map(const void *va, std::size_t length) {
     using iommufd::page_4k;
-    const uint64_t start = reinterpret_cast<uint64_t>(va);
+    const std::uint64_t start = reinterpret_cast<std::uint64_t>(va);
 
-    memory.map(start + kDmaOffset, const_cast<void *>(va), length);
-    for (uint64_t page = start & ~(page_4k - 1); page < start + length; page += page_4k)
+    memory.map(start + dma_offset, const_cast<void *>(va), length);
+    for (std::uint64_t page = start & ~(page_4k - 1); page < start + length; page += page_4k)
         if (pages.insert(iommufd::Va{page}).second &&
-            !table.insert(iommufd::Va{page}, iommufd::Dma{page + kDmaOffset}, page_4k))
+            !table.insert(iommufd::Va{page}, iommufd::Dma{page + dma_offset}, page_4k))
             ADD_FAILURE() << "no memory for the table";
 }
 
-void FakeBus::map_scattered(void *va, size_t length) {
+void FakeBus::map_scattered(void *va, std::size_t length) {
     using iommufd::page_4k;
-    const uint64_t start = reinterpret_cast<uint64_t>(va);
+    const std::uint64_t start = reinterpret_cast<std::uint64_t>(va);
 
-    for (uint64_t at = 0; at < length; at += page_4k) {
-        const uint64_t dma = 2 * kDmaOffset - 2 * at - page_4k;
+    for (std::uint64_t at = 0; at < length; at += page_4k) {
+        const std::uint64_t dma = 2 * dma_offset - 2 * at - page_4k;
         memory.map(dma, static_cast<char *>(va) + at, page_4k);
         if (!pages.insert(iommufd::Va{start + at}).second ||
             !table.insert(iommufd::Va{start + at}, iommufd::Dma{dma}, page_4k))
@@ -65,7 +64,7 @@ void FakeBus::unmap_all() {
     pages.clear();
 }
 
-size_t FakeBus::when(const std::string &name, size_t n) const {
+std::size_t FakeBus::when(const std::string &name, std::size_t n) const {
     for (const BusCall &call : calls)
         if (call.name == name && n-- == 0)
             return call.at;
@@ -75,18 +74,18 @@ size_t FakeBus::when(const std::string &name, size_t n) const {
 
 namespace {
 
-int populate(rte_mempool *pool, unsigned int max_objs, void *vaddr, rte_iova_t, size_t len,
+int populate(rte_mempool *pool, unsigned int max_objs, void *vaddr, rte_iova_t, std::size_t len,
              rte_mempool_populate_obj_cb_t *callback, void *arg) {
     bus().map(vaddr, len);
     return rte_mempool_op_populate_helper(pool, 0, max_objs, vaddr,
-                                          reinterpret_cast<uint64_t>(vaddr) + kDmaOffset, len,
+                                          reinterpret_cast<std::uint64_t>(vaddr) + dma_offset, len,
                                           callback, arg);
 }
 
 } // namespace
 
 void register_pool_ops() {
-    for (uint32_t i = 0; i < rte_mempool_ops_table.num_ops; i++) {
+    for (std::uint32_t i = 0; i < rte_mempool_ops_table.num_ops; i++) {
         if (std::strcmp(rte_mempool_ops_table.ops[i].name, "ring_mp_mc") != 0)
             continue;
         rte_mempool_ops ops = rte_mempool_ops_table.ops[i];
@@ -112,9 +111,9 @@ using test::bus;
 
 extern "C" {
 
-extern const uint64_t *const rte_iommufd_dma_root = test::root;
+extern const std::uint64_t *const rte_iommufd_dma_root = test::root;
 
-size_t rte_iommufd_dma_contiguous(const void *va, size_t len) {
+std::size_t rte_iommufd_dma_contiguous(const void *va, std::size_t len) {
     return bus().memory.contiguous(va, len);
 }
 
@@ -138,8 +137,9 @@ int rte_iommufd_reset_device(const rte_iommufd_device *) {
     return bus().reset_error;
 }
 
-const rte_memzone *rte_iommufd_dma_zone_reserve(const char *name, size_t len, unsigned int align,
-                                                int socket_id, rte_iova_t *dma) {
+const rte_memzone *rte_iommufd_dma_zone_reserve(const char *name, std::size_t len,
+                                                unsigned int align, int socket_id,
+                                                rte_iova_t *dma) {
     if (bus().zones_left == 0) {
         rte_errno = ENOMEM;
         return nullptr;
@@ -172,10 +172,10 @@ rte_iommufd_hold *rte_iommufd_hold_buffers(rte_mempool *pool) {
                                           ? mbuf->buf_addr
                                           : rte_mbuf_to_baddr(mbuf));
 
-        for (size_t at = 0; at < rte_pktmbuf_data_room_size(mp);) {
-            const size_t run = bus().memory.contiguous(buffer + at, SIZE_MAX);
+        for (std::size_t at = 0; at < rte_pktmbuf_data_room_size(mp);) {
+            const std::size_t run = bus().memory.contiguous(buffer + at, SIZE_MAX);
             *static_cast<bool *>(all) &= run != 0;
-            at += std::max<size_t>(run, 1);
+            at += std::max<std::size_t>(run, 1);
         }
     };
     bool all = true;

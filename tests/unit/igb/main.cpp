@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file EAL without hugepages, devices and files, then the tests. */
+// EAL without hugepages, devices and files, then the tests.
 
 #include <gtest/gtest.h>
 #include <rte_eal.h>

@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #include "port_test.hpp"
 
@@ -44,7 +43,7 @@ void PortTest::SetUp() {
     bus().zones_left = -1;
     bus().device = std::make_unique<model::Igb>(bus().memory);
     bus().device->bus_master = false;
-    pool = make_pool("mbufs", "iommufd", kPoolSize);
+    pool = make_pool("mbufs", "iommufd", pool_size);
     ASSERT_NE(nullptr, pool);
 
     std::snprintf(bus_device.name, sizeof(bus_device.name), "iommufd:0000:01:00.0");
@@ -52,7 +51,7 @@ void PortTest::SetUp() {
     bus_device.device.driver = &driver->driver;
     bus_device.device.numa_node = SOCKET_ID_ANY;
     bus_device.driver = driver;
-    bus_device.bars[0] = {.addr = device().bar(), .length = igb::kRegisterSpace};
+    bus_device.bars[0] = {.addr = device().bar(), .length = igb::register_space};
 }
 
 void PortTest::TearDown() {
@@ -91,23 +90,24 @@ int PortTest::probe() {
     return bus().driver->probe(bus().driver, &bus_device);
 }
 
-int PortTest::configure(uint16_t queues, const rte_eth_conf &conf) {
-    if (const int ret = rte_eth_dev_configure(kPort, queues, queues, &conf); ret != 0)
+int PortTest::configure(std::uint16_t queues, const rte_eth_conf &conf) {
+    if (const int ret = rte_eth_dev_configure(port_id, queues, queues, &conf); ret != 0)
         return ret;
-    for (uint16_t queue = 0; queue < queues; queue++) {
-        if (const int ret = rte_eth_rx_queue_setup(kPort, queue, kRing, 0, nullptr, pool); ret != 0)
+    for (std::uint16_t queue = 0; queue < queues; queue++) {
+        if (const int ret = rte_eth_rx_queue_setup(port_id, queue, ring_size, 0, nullptr, pool);
+            ret != 0)
             return ret;
-        if (const int ret = rte_eth_tx_queue_setup(kPort, queue, kRing, 0, nullptr); ret != 0)
+        if (const int ret = rte_eth_tx_queue_setup(port_id, queue, ring_size, 0, nullptr); ret != 0)
             return ret;
     }
     return 0;
 }
 
 int PortTest::start() {
-    return rte_eth_dev_start(kPort);
+    return rte_eth_dev_start(port_id);
 }
 
-void PortTest::bring_up(uint16_t queues, const rte_eth_conf &conf) {
+void PortTest::bring_up(std::uint16_t queues, const rte_eth_conf &conf) {
     rte_eth_link link;
 
     if (!port_exists()) {
@@ -115,12 +115,12 @@ void PortTest::bring_up(uint16_t queues, const rte_eth_conf &conf) {
     }
     ASSERT_EQ(0, configure(queues, conf));
     ASSERT_EQ(0, start());
-    ASSERT_EQ(0, rte_eth_link_get(kPort, &link));
+    ASSERT_EQ(0, rte_eth_link_get(port_id, &link));
     ASSERT_EQ(RTE_ETH_LINK_UP, link.link_status);
 }
 
 rte_mempool *PortTest::make_pool(const char *name, const char *ops, unsigned int size,
-                                 uint16_t room) {
+                                 std::uint16_t room) {
     rte_mempool *made = rte_pktmbuf_pool_create_by_ops(name, size, 0, 0, room, SOCKET_ID_ANY, ops);
 
     if (made != nullptr)
@@ -130,12 +130,12 @@ rte_mempool *PortTest::make_pool(const char *name, const char *ops, unsigned int
 
 namespace {
 
-alignas(4096) uint8_t decoy[16384];
+alignas(4096) std::uint8_t decoy[16384];
 
 } // namespace
 
-uint64_t PortTest::decoy_dma() {
-    return reinterpret_cast<uint64_t>(decoy) + kDmaOffset;
+std::uint64_t PortTest::decoy_dma() {
+    return reinterpret_cast<std::uint64_t>(decoy) + dma_offset;
 }
 
 void PortTest::map_pool(rte_mempool *mapped) {
@@ -165,30 +165,30 @@ rte_mempool *PortTest::make_lying_pool(unsigned int size) {
 rte_eth_stats PortTest::stats() const {
     rte_eth_stats result{};
 
-    EXPECT_EQ(0, rte_eth_stats_get(kPort, &result));
+    EXPECT_EQ(0, rte_eth_stats_get(port_id, &result));
     return result;
 }
 
-std::vector<uint8_t> PortTest::frame(uint32_t id, size_t length) {
-    std::vector<uint8_t> data(length);
+std::vector<std::uint8_t> PortTest::frame(std::uint32_t id, std::size_t length) {
+    std::vector<std::uint8_t> data(length);
 
-    for (size_t i = 0; i < length; i++)
-        data[i] = static_cast<uint8_t>(id * 7 + i);
+    for (std::size_t i = 0; i < length; i++)
+        data[i] = static_cast<std::uint8_t>(id * 7 + i);
     std::memcpy(data.data() + 12, &id, sizeof(id));
     return data;
 }
 
-std::vector<uint8_t> PortTest::contents(const rte_mbuf *mbuf) {
-    const auto *data = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+std::vector<std::uint8_t> PortTest::contents(const rte_mbuf *mbuf) {
+    const auto *data = rte_pktmbuf_mtod(mbuf, const std::uint8_t *);
 
     return {data, data + mbuf->data_len};
 }
 
-rte_mbuf *PortTest::packet(rte_mempool *from, uint32_t id, uint16_t length) {
+rte_mbuf *PortTest::packet(rte_mempool *from, std::uint32_t id, std::uint16_t length) {
     rte_mbuf *mbuf = rte_pktmbuf_alloc(from);
 
     EXPECT_NE(nullptr, mbuf);
-    const std::vector<uint8_t> data = frame(id, length);
+    const std::vector<std::uint8_t> data = frame(id, length);
     std::memcpy(rte_pktmbuf_append(mbuf, length), data.data(), length);
     return mbuf;
 }
@@ -198,10 +198,10 @@ void PortTest::free_all(const std::vector<rte_mbuf *> &mbufs) {
         rte_pktmbuf_free(mbuf);
 }
 
-std::vector<rte_mbuf *> PortTest::receive(uint16_t count, uint16_t queue) {
+std::vector<rte_mbuf *> PortTest::receive(std::uint16_t count, std::uint16_t queue) {
     std::vector<rte_mbuf *> mbufs(count);
 
-    mbufs.resize(rte_eth_rx_burst(kPort, queue, mbufs.data(), count));
+    mbufs.resize(rte_eth_rx_burst(port_id, queue, mbufs.data(), count));
     return mbufs;
 }
 

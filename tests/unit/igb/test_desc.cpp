@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Descriptors bit by bit, against numbers written out by hand. */
+// Descriptors bit by bit, against numbers written out by hand.
 
 #include <cstring>
 
@@ -16,15 +15,15 @@ using namespace igb;
 
 TEST(RxDescriptor, ReadFormatIsBufferThenZero) {
     const RxDesc desc = rx_desc_read(0x123456789ABCDEF0);
-    const uint8_t expected[16] = {0xF0, 0xDE, 0xBC, 0x9A, 0x78, 0x56, 0x34, 0x12};
+    const std::uint8_t expected[16] = {0xF0, 0xDE, 0xBC, 0x9A, 0x78, 0x56, 0x34, 0x12};
 
     EXPECT_EQ(0, std::memcmp(&desc, expected, sizeof(expected)));
 }
 
 TEST(RxDescriptor, WriteBackFields) {
     // 60 bytes, DD and EOP, RSS hash, packet type IPv4 + TCP (bits 4 and 8).
-    const uint8_t bytes[16] = {0x10, 0x01, 0x00, 0x00, 0x44, 0x33, 0x22, 0x11,
-                               0x03, 0x00, 0x00, 0x00, 0x3C, 0x00, 0x00, 0x00};
+    const std::uint8_t bytes[16] = {0x10, 0x01, 0x00, 0x00, 0x44, 0x33, 0x22, 0x11,
+                                    0x03, 0x00, 0x00, 0x00, 0x3C, 0x00, 0x00, 0x00};
     RxDesc desc;
 
     std::memcpy(&desc, bytes, sizeof(desc));
@@ -52,16 +51,16 @@ TEST(TxDescriptor, CommandOfAPacket) {
 }
 
 TEST(TxDescriptor, ReportStatusIsOneBitMore) {
-    EXPECT_EQ(0x000F'0000'2B30'003C, tx_desc_command(60) | kTxReportStatus);
+    EXPECT_EQ(0x000F'0000'2B30'003C, tx_desc_command(60) | tx_report_status);
 }
 
 TEST(TxDescriptor, DoneIsBit0OfTheStatusWord) {
-    EXPECT_FALSE(tx_desc_done(tx_desc_command(UINT16_MAX) | kTxReportStatus));
-    EXPECT_TRUE(tx_desc_done(uint64_t{1} << 32));
+    EXPECT_FALSE(tx_desc_done(tx_desc_command(UINT16_MAX) | tx_report_status));
+    EXPECT_TRUE(tx_desc_done(std::uint64_t{1} << 32));
 
     TxDesc desc{};
-    const uint8_t done = 1;
-    std::memcpy(reinterpret_cast<uint8_t *>(&desc) + 12, &done, 1); // as a device writes it
+    const std::uint8_t done = 1;
+    std::memcpy(reinterpret_cast<std::uint8_t *>(&desc) + 12, &done, 1); // as a device writes it
     EXPECT_TRUE(tx_desc_done(desc.command));
 }
 

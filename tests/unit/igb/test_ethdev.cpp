@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Life of a port and its control operations. */
+// Life of a port and its control operations.
 
 #include <algorithm>
 
@@ -21,37 +20,37 @@ using test::bus;
 
 class EthdevTest : public test::PortTest {
 protected:
-    static constexpr size_t kNever = SIZE_MAX;
+    static constexpr std::size_t never = SIZE_MAX;
 
-    /** Index of the first access after @p from that matches. */
-    size_t access(uint32_t offset, uint32_t mask, uint32_t value, size_t from = 0,
-                  bool write = true) {
-        for (size_t i = from; i < device().log.size(); i++) {
+    // Index of the first access after from that matches.
+    std::size_t access(std::uint32_t offset, std::uint32_t mask, std::uint32_t value,
+                       std::size_t from = 0, bool write = true) {
+        for (std::size_t i = from; i < device().log.size(); i++) {
             const model::Access &a = device().log[i];
             if (a.write == write && a.offset == offset && (a.value & mask) == value)
                 return i;
         }
         ADD_FAILURE() << "no access to " << std::hex << offset;
-        return kNever;
+        return never;
     }
 };
 
 TEST_F(EthdevTest, ProbeMakesAPort) {
     rte_eth_dev_info info;
     rte_ether_addr mac;
-    uint16_t port = 99;
+    std::uint16_t port = 99;
 
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, rte_eth_dev_get_port_by_name("iommufd:0000:01:00.0", &port));
-    EXPECT_EQ(kPort, port);
-    ASSERT_EQ(0, rte_eth_dev_info_get(kPort, &info));
+    EXPECT_EQ(port_id, port);
+    ASSERT_EQ(0, rte_eth_dev_info_get(port_id, &info));
     EXPECT_STREQ("net_iommufd_igb", info.driver_name);
     EXPECT_EQ(16, info.max_rx_queues);
     EXPECT_EQ(16, info.max_tx_queues);
     EXPECT_EQ(32, info.rx_desc_lim.nb_align);
     EXPECT_EQ(9216, info.max_mtu);
     EXPECT_EQ(128, info.reta_size);
-    ASSERT_EQ(0, rte_eth_macaddr_get(kPort, &mac));
+    ASSERT_EQ(0, rte_eth_macaddr_get(port_id, &mac));
     const rte_ether_addr expected = {{0x52, 0x54, 0x00, 0x12, 0x34, 0x56}};
     EXPECT_TRUE(rte_is_same_ether_addr(&expected, &mac));
     EXPECT_EQ(1u, device().resets());
@@ -70,33 +69,33 @@ TEST_F(EthdevTest, IdTable) {
 
 TEST_F(EthdevTest, TheFirstStartKeepsTheLinkThatProbingBegan) {
     ASSERT_EQ(0, probe());
-    EXPECT_NE(kNever, access(reg::CTRL, ctrl::SLU, ctrl::SLU));
+    EXPECT_NE(never, access(reg::CTRL, ctrl::SLU, ctrl::SLU));
     ASSERT_EQ(0, configure());
-    const uint64_t resets = device().resets();
+    const std::uint64_t resets = device().resets();
     ASSERT_EQ(0, start());
     EXPECT_EQ(resets, device().resets());
 
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
-    const size_t from = device().log.size();
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    const std::size_t from = device().log.size();
     ASSERT_EQ(0, start());
     EXPECT_EQ(resets + 1, device().resets()) << "what traffic left behind goes";
-    EXPECT_NE(kNever, access(reg::CTRL, ctrl::SLU, ctrl::SLU, from));
+    EXPECT_NE(never, access(reg::CTRL, ctrl::SLU, ctrl::SLU, from));
 }
 
 TEST_F(EthdevTest, StartOrder) {
     bring_up();
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
-    const size_t from = device().log.size();
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    const std::size_t from = device().log.size();
     ASSERT_EQ(0, start());
 
-    const size_t reset = access(reg::CTRL, ctrl::RST, ctrl::RST, from);
-    const size_t rx_base = access(reg::RDBAL(0), 0, 0, from);
-    const size_t tx_base = access(reg::TDBAL(0), 0, 0, from);
-    const size_t tx_on = access(reg::TXDCTL(0), xdctl::ENABLE, xdctl::ENABLE, from);
-    const size_t rx_on = access(reg::RXDCTL(0), xdctl::ENABLE, xdctl::ENABLE, from);
-    const size_t tail = access(reg::RDT(0), 0xFFFF, kRing - 1, from);
-    const size_t receiver = access(reg::RCTL, rctl::EN, rctl::EN, from);
-    const size_t master = bus().when("bus_master_on", 1); // of the second start
+    const std::size_t reset = access(reg::CTRL, ctrl::RST, ctrl::RST, from);
+    const std::size_t rx_base = access(reg::RDBAL(0), 0, 0, from);
+    const std::size_t tx_base = access(reg::TDBAL(0), 0, 0, from);
+    const std::size_t tx_on = access(reg::TXDCTL(0), xdctl::ENABLE, xdctl::ENABLE, from);
+    const std::size_t rx_on = access(reg::RXDCTL(0), xdctl::ENABLE, xdctl::ENABLE, from);
+    const std::size_t tail = access(reg::RDT(0), 0xFFFF, ring_size - 1, from);
+    const std::size_t receiver = access(reg::RCTL, rctl::EN, rctl::EN, from);
+    const std::size_t master = bus().when("bus_master_on", 1); // of the second start
 
     EXPECT_LT(reset, rx_base);
     EXPECT_LT(rx_base, master);
@@ -109,16 +108,17 @@ TEST_F(EthdevTest, StartOrder) {
 
 TEST_F(EthdevTest, StopAndCloseOrder) {
     bring_up();
-    const size_t from = device().log.size();
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
-    ASSERT_EQ(0, rte_eth_dev_close(kPort));
+    const std::size_t from = device().log.size();
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    ASSERT_EQ(0, rte_eth_dev_close(port_id));
 
-    const size_t receiver = access(reg::RCTL, rctl::EN, 0, from);
-    const size_t rx_off = access(reg::RXDCTL(0), xdctl::ENABLE, 0, from);
-    const size_t tx_off = access(reg::TXDCTL(0), xdctl::ENABLE, 0, from);
-    const size_t gio = access(reg::CTRL, ctrl::GIO_MASTER_DISABLE, ctrl::GIO_MASTER_DISABLE, from);
-    const size_t master = bus().when("bus_master_off");
-    const size_t reset = bus().when("reset_device");
+    const std::size_t receiver = access(reg::RCTL, rctl::EN, 0, from);
+    const std::size_t rx_off = access(reg::RXDCTL(0), xdctl::ENABLE, 0, from);
+    const std::size_t tx_off = access(reg::TXDCTL(0), xdctl::ENABLE, 0, from);
+    const std::size_t gio =
+        access(reg::CTRL, ctrl::GIO_MASTER_DISABLE, ctrl::GIO_MASTER_DISABLE, from);
+    const std::size_t master = bus().when("bus_master_off");
+    const std::size_t reset = bus().when("reset_device");
 
     EXPECT_LT(receiver, rx_off);
     EXPECT_LT(rx_off, gio);
@@ -135,18 +135,18 @@ TEST_F(EthdevTest, HundredCyclesLeaveNothing) {
     rte_malloc_socket_stats after;
 
     bring_up(2); // ethdev and EAL make their own allocations the first time
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
-    ASSERT_EQ(0, rte_eth_dev_close(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    ASSERT_EQ(0, rte_eth_dev_close(port_id));
     device().log.clear();
     ASSERT_EQ(0, rte_malloc_get_socket_stats(0, &before));
     for (int cycle = 0; cycle < 100; cycle++) {
         bring_up(2);
         ASSERT_EQ(Received::Delivered, device().receive(0, frame(1)));
         free_all(receive());
-        ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+        ASSERT_EQ(0, rte_eth_dev_stop(port_id));
         ASSERT_EQ(0, start());
-        ASSERT_EQ(0, rte_eth_dev_stop(kPort));
-        ASSERT_EQ(0, rte_eth_dev_close(kPort));
+        ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+        ASSERT_EQ(0, rte_eth_dev_close(port_id));
         ASSERT_FALSE(port_exists());
         ASSERT_EQ(0u, rte_mempool_in_use_count(pool));
         device().log.clear();
@@ -158,8 +158,8 @@ TEST_F(EthdevTest, HundredCyclesLeaveNothing) {
 
 TEST_F(EthdevTest, RemoveAfterClose) {
     bring_up();
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
-    ASSERT_EQ(0, rte_eth_dev_close(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    ASSERT_EQ(0, rte_eth_dev_close(port_id));
     EXPECT_EQ(0, bus().driver->remove(&bus_device));
 }
 
@@ -175,7 +175,7 @@ TEST_F(EthdevTest, RemoveWhileRunning) {
 
 TEST_F(EthdevTest, Reset) {
     bring_up();
-    ASSERT_EQ(0, rte_eth_dev_reset(kPort));
+    ASSERT_EQ(0, rte_eth_dev_reset(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
     bring_up();
     ASSERT_EQ(Received::Delivered, device().receive(0, frame(3)));
@@ -194,15 +194,15 @@ TEST_F(EthdevTest, SeveralQueues) {
     EXPECT_EQ(mrqc::ENABLE_RSS | mrqc::IPV4 | mrqc::IPV4_TCP, device().peek(reg::MRQC));
     EXPECT_EQ(0x07060504u, device().peek(reg::RETA + 4));
     EXPECT_EQ(0xDA565A6Du, device().peek(reg::RSSRK));
-    for (uint16_t queue = 0; queue < 16; queue++) {
+    for (std::uint16_t queue = 0; queue < 16; queue++) {
         EXPECT_TRUE(device().peek(reg::SRRCTL(queue)) & srrctl::DROP_EN);
         ASSERT_EQ(Received::Delivered, device().receive(queue, frame(queue)));
         rte_mbuf *mbuf = packet(pool, 100u + queue);
-        ASSERT_EQ(1, rte_eth_tx_burst(kPort, queue, &mbuf, 1));
+        ASSERT_EQ(1, rte_eth_tx_burst(port_id, queue, &mbuf, 1));
         ASSERT_EQ(1, device().transmit(queue));
         EXPECT_EQ(frame(100u + queue), device().sent.back().data);
     }
-    for (uint16_t queue = 0; queue < 16; queue++) {
+    for (std::uint16_t queue = 0; queue < 16; queue++) {
         const auto mbufs = receive(32, queue);
         ASSERT_EQ(1u, mbufs.size());
         EXPECT_EQ(frame(queue), contents(mbufs[0]));
@@ -220,21 +220,21 @@ TEST_F(EthdevTest, SeveralQueues) {
 }
 
 TEST_F(EthdevTest, FiltersSurviveARestart) {
-    constexpr uint32_t kBoth = rctl::UPE | rctl::MPE;
+    constexpr std::uint32_t upe_mpe = rctl::UPE | rctl::MPE;
 
     bring_up();
-    EXPECT_EQ(0u, device().peek(reg::RCTL) & kBoth);
-    EXPECT_EQ(0, rte_eth_allmulticast_enable(kPort));
-    EXPECT_EQ(rctl::MPE, device().peek(reg::RCTL) & kBoth);
-    EXPECT_EQ(0, rte_eth_promiscuous_enable(kPort));
-    EXPECT_EQ(kBoth, device().peek(reg::RCTL) & kBoth);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0u, device().peek(reg::RCTL) & upe_mpe);
+    EXPECT_EQ(0, rte_eth_allmulticast_enable(port_id));
+    EXPECT_EQ(rctl::MPE, device().peek(reg::RCTL) & upe_mpe);
+    EXPECT_EQ(0, rte_eth_promiscuous_enable(port_id));
+    EXPECT_EQ(upe_mpe, device().peek(reg::RCTL) & upe_mpe);
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     ASSERT_EQ(0, start());
-    EXPECT_EQ(kBoth, device().peek(reg::RCTL) & kBoth);
-    EXPECT_EQ(0, rte_eth_promiscuous_disable(kPort));
-    EXPECT_EQ(rctl::MPE, device().peek(reg::RCTL) & kBoth) << "allmulticast is still asked for";
-    EXPECT_EQ(0, rte_eth_allmulticast_disable(kPort));
-    EXPECT_EQ(0u, device().peek(reg::RCTL) & kBoth);
+    EXPECT_EQ(upe_mpe, device().peek(reg::RCTL) & upe_mpe);
+    EXPECT_EQ(0, rte_eth_promiscuous_disable(port_id));
+    EXPECT_EQ(rctl::MPE, device().peek(reg::RCTL) & upe_mpe) << "allmulticast is still asked for";
+    EXPECT_EQ(0, rte_eth_allmulticast_disable(port_id));
+    EXPECT_EQ(0u, device().peek(reg::RCTL) & upe_mpe);
     EXPECT_TRUE(device().peek(reg::RCTL) & rctl::EN);
 }
 
@@ -242,11 +242,11 @@ TEST_F(EthdevTest, MacAddress) {
     rte_ether_addr mac = {{0x02, 1, 2, 3, 4, 5}};
 
     bring_up();
-    ASSERT_EQ(0, rte_eth_dev_default_mac_addr_set(kPort, &mac));
+    ASSERT_EQ(0, rte_eth_dev_default_mac_addr_set(port_id, &mac));
     EXPECT_EQ(0x03020102u, device().peek(reg::RAL0));
     EXPECT_EQ(0x80000504u, device().peek(reg::RAH0));
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
-    const size_t from = device().log.size();
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    const std::size_t from = device().log.size();
     ASSERT_EQ(0, start());
     EXPECT_EQ(0x03020102u, device().peek(reg::RAL0));
     EXPECT_LT(access(reg::RAL0, 0xFFFFFFFF, 0x03020102, from),
@@ -260,42 +260,42 @@ TEST_F(EthdevTest, Link) {
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, configure());
     ASSERT_EQ(0, start());
-    ASSERT_EQ(0, rte_eth_link_get_nowait(kPort, &link));
+    ASSERT_EQ(0, rte_eth_link_get_nowait(port_id, &link));
     EXPECT_EQ(RTE_ETH_LINK_DOWN, link.link_status);
-    ASSERT_EQ(0, rte_eth_link_get(kPort, &link));
+    ASSERT_EQ(0, rte_eth_link_get(port_id, &link));
     EXPECT_EQ(RTE_ETH_LINK_UP, link.link_status);
     EXPECT_EQ(1000u, link.link_speed);
     EXPECT_EQ(RTE_ETH_LINK_FULL_DUPLEX, link.link_duplex);
 
     device().cable = false;
-    const uint64_t before = device().now_us();
-    ASSERT_EQ(0, rte_eth_link_get(kPort, &link));
+    const std::uint64_t before = device().now_us();
+    ASSERT_EQ(0, rte_eth_link_get(port_id, &link));
     EXPECT_EQ(RTE_ETH_LINK_DOWN, link.link_status);
     EXPECT_GE(device().now_us() - before, 9'000'000u);
     EXPECT_LT(device().now_us() - before, 9'200'000u);
 
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     device().cable = true;
-    ASSERT_EQ(0, rte_eth_link_get_nowait(kPort, &link));
+    ASSERT_EQ(0, rte_eth_link_get_nowait(port_id, &link));
     EXPECT_EQ(RTE_ETH_LINK_DOWN, link.link_status) << "a stopped port has no link";
 }
 
 TEST_F(EthdevTest, StatisticsSurviveARestartAndReset) {
     bring_up();
-    for (uint32_t i = 0; i < 5; i++)
+    for (std::uint32_t i = 0; i < 5; i++)
         ASSERT_EQ(Received::Delivered, device().receive(0, frame(i)));
     ASSERT_EQ(Received::Delivered, device().receive(0, frame(9), rx_status::CE));
     free_all(receive());
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     ASSERT_EQ(0, start());
     EXPECT_EQ(5u, stats().ipackets) << "the reset of the device loses no count";
     EXPECT_EQ(1u, stats().ierrors);
 
-    ASSERT_EQ(0, rte_eth_stats_reset(kPort));
+    ASSERT_EQ(0, rte_eth_stats_reset(port_id));
     const rte_eth_stats zero = stats();
     EXPECT_EQ(0u, zero.ipackets | zero.opackets | zero.ibytes | zero.ierrors | zero.imissed |
                       zero.q_ipackets[0] | zero.q_ibytes[0] | zero.q_errors[0]);
-    device().sleep_us(model::Igb::kAutonegUs);
+    device().sleep_us(model::Igb::autoneg_us);
     ASSERT_EQ(Received::Delivered, device().receive(0, frame(1)));
     free_all(receive());
     EXPECT_EQ(1u, stats().ipackets);

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file What a port does when its device, its bus or memory fails. */
+// What a port does when its device, its bus or memory fails.
 
 #include <rte_memzone.h>
 
@@ -69,16 +68,16 @@ TEST_F(EthdevFaultTest, NoRingMemory) {
     rte_eth_conf conf{};
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     bus().zones_left = 0;
-    EXPECT_EQ(-ENOMEM, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
-    EXPECT_EQ(-ENOMEM, rte_eth_tx_queue_setup(kPort, 0, kRing, 0, nullptr));
+    EXPECT_EQ(-ENOMEM, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
+    EXPECT_EQ(-ENOMEM, rte_eth_tx_queue_setup(port_id, 0, ring_size, 0, nullptr));
     bus().zones_left = -1;
-    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
 }
 
 TEST_F(EthdevFaultTest, StartWithTooFewMbufs) {
-    pool = make_pool("few", "iommufd", kRing - 1);
+    pool = make_pool("few", "iommufd", ring_size - 1);
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, configure());
     test::LogCapture log;
@@ -101,7 +100,7 @@ TEST_F(EthdevFaultTest, StartWithoutBusMaster) {
 TEST_F(EthdevFaultTest, StartWithAQueueThatStaysOff) {
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, configure(4));
-    for (uint16_t queue = 0; queue < 4; queue++) {
+    for (std::uint16_t queue = 0; queue < 4; queue++) {
         device().faults.enable_rx_hangs = 1u << queue;
         EXPECT_EQ(-ETIMEDOUT, start());
         EXPECT_FALSE(device().bus_master);
@@ -117,7 +116,7 @@ TEST_F(EthdevFaultTest, StartWithAQueueThatStaysOff) {
 
 TEST_F(EthdevFaultTest, StartResetOrPhyHangs) {
     bring_up();
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     device().faults.reset_hangs = true;
     EXPECT_EQ(-ETIMEDOUT, start());
     device().faults = {};
@@ -132,10 +131,10 @@ TEST_F(EthdevFaultTest, StartResetOrPhyHangs) {
 
 TEST_F(EthdevFaultTest, StopWithAQueueThatStaysOn) {
     bring_up();
-    const uint64_t resets = device().resets();
+    const std::uint64_t resets = device().resets();
     device().faults.disable_rx_hangs = 1;
     device().faults.disable_tx_hangs = 1;
-    EXPECT_EQ(0, rte_eth_dev_stop(kPort)) << "the bus master bit and a reset have ended it";
+    EXPECT_EQ(0, rte_eth_dev_stop(port_id)) << "the bus master bit and a reset have ended it";
     EXPECT_EQ(resets + 1, device().resets());
     EXPECT_FALSE(device().bus_master);
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
@@ -144,8 +143,8 @@ TEST_F(EthdevFaultTest, StopWithAQueueThatStaysOn) {
 TEST_F(EthdevFaultTest, StopWithoutBusMasterOff) {
     bring_up();
     bus().bus_master_off_error = -EIO;
-    const uint64_t resets = device().resets();
-    EXPECT_EQ(0, rte_eth_dev_stop(kPort)) << "a reset ends DMA as well";
+    const std::uint64_t resets = device().resets();
+    EXPECT_EQ(0, rte_eth_dev_stop(port_id)) << "a reset ends DMA as well";
     EXPECT_EQ(resets + 1, device().resets());
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
     bus().bus_master_off_error = 0;
@@ -153,20 +152,20 @@ TEST_F(EthdevFaultTest, StopWithoutBusMasterOff) {
 
 TEST_F(EthdevFaultTest, StartAfterAStartThatCouldNotBeUndone) {
     bring_up();
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     device().faults.enable_rx_hangs = 1;
     device().faults.resets_until_hang = 1;
     bus().bus_master_off_error = -EIO;
     EXPECT_EQ(-ETIMEDOUT, start());
-    EXPECT_EQ(unsigned{kRing}, rte_mempool_in_use_count(pool)) << "DMA may go on";
+    EXPECT_EQ(unsigned{ring_size}, rte_mempool_in_use_count(pool)) << "DMA may go on";
     device().faults = {};
     device().power_on();
     bus().bus_master_off_error = 0;
     EXPECT_EQ(0, start());
-    EXPECT_EQ(unsigned{kRing}, rte_mempool_in_use_count(pool)) << "the old ones are back";
+    EXPECT_EQ(unsigned{ring_size}, rte_mempool_in_use_count(pool)) << "the old ones are back";
 }
 
-/** Nothing stops the device: what it can reach is nobody else's. */
+// Nothing stops the device: what it can reach is nobody else's.
 class LiveDmaTest : public EthdevFaultTest {
 protected:
     void SetUp() override {
@@ -176,13 +175,13 @@ protected:
         bus().bus_master_off_error = -EIO;
         device().faults.reset_hangs = true;
         test::LogCapture log;
-        EXPECT_EQ(-EIO, rte_eth_dev_stop(kPort));
+        EXPECT_EQ(-EIO, rte_eth_dev_stop(port_id));
         EXPECT_NE(std::string::npos, log.text().find("kept from use")) << log.text();
         EXPECT_EQ(in_rings, rte_mempool_in_use_count(pool));
         EXPECT_GT(in_rings, 0u);
     }
 
-    /** The device has been cured. */
+    // The device has been cured.
     void cure() {
         bus().bus_master_off_error = 0;
         bus().reset_error = 0;
@@ -195,7 +194,7 @@ protected:
 
 TEST_F(LiveDmaTest, SecondStop) {
     cure();
-    EXPECT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
 }
 

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Reset, EEPROM, PHY, addresses and link, with every wait running out once. */
+// Reset, EEPROM, PHY, addresses and link, with every wait running out once.
 
 #include <algorithm>
 #include <cerrno>
@@ -19,18 +18,18 @@ using namespace igb;
 
 class HwTest : public testing::Test {
 protected:
-    size_t first(uint32_t offset, uint32_t mask, bool write = true) const {
+    std::size_t first(std::uint32_t offset, std::uint32_t mask, bool write = true) const {
         const auto it = std::find_if(device.log.begin(), device.log.end(), [&](const auto &a) {
             return a.write == write && a.offset == offset && (a.value & mask) == mask;
         });
         EXPECT_NE(it, device.log.end()) << std::hex << offset;
-        return static_cast<size_t>(it - device.log.begin());
+        return static_cast<std::size_t>(it - device.log.begin());
     }
 
-    /** Run @p step and say how much time it took by the device's clock. */
+    // Run step and say how much time it took by the device's clock.
     template <typename Step>
     Status timed(Step step) {
-        const uint64_t start = device.now_us();
+        const std::uint64_t start = device.now_us();
         const Status status = step();
         took_us = device.now_us() - start;
         return status;
@@ -39,7 +38,7 @@ protected:
     model::DmaMap memory;
     model::Igb device{memory};
     Hw hw{device};
-    uint64_t took_us = 0;
+    std::uint64_t took_us = 0;
 };
 
 TEST_F(HwTest, ResetFollowsTheOrder) {
@@ -47,12 +46,12 @@ TEST_F(HwTest, ResetFollowsTheOrder) {
     device.poke(reg::TCTL, tctl::EN);
     ASSERT_TRUE(hw.reset().ok());
 
-    const size_t master = first(reg::CTRL, ctrl::GIO_MASTER_DISABLE);
-    const size_t mask = first(reg::IMC, 0xFFFFFFFF);
-    const size_t rx_off = first(reg::RCTL, 0);
-    const size_t tx_off = first(reg::TCTL, tctl::PSP);
-    const size_t reset = first(reg::CTRL, ctrl::RST);
-    const size_t auto_read = first(reg::EECD, eecd::AUTO_RD, false);
+    const std::size_t master = first(reg::CTRL, ctrl::GIO_MASTER_DISABLE);
+    const std::size_t mask = first(reg::IMC, 0xFFFFFFFF);
+    const std::size_t rx_off = first(reg::RCTL, 0);
+    const std::size_t tx_off = first(reg::TCTL, tctl::PSP);
+    const std::size_t reset = first(reg::CTRL, ctrl::RST);
+    const std::size_t auto_read = first(reg::EECD, eecd::AUTO_RD, false);
 
     EXPECT_LT(master, mask);
     EXPECT_LT(mask, rx_off);
@@ -78,8 +77,8 @@ TEST_F(HwTest, ResetWaitsForMastersFirst) {
 
     EXPECT_TRUE(status.ok()) << "the reset is the cure";
     EXPECT_EQ(1u, device.resets());
-    EXPECT_GE(took_us, Hw::kMasterUs);
-    EXPECT_LT(took_us, Hw::kMasterUs + 100'000);
+    EXPECT_GE(took_us, Hw::master_deadline_us);
+    EXPECT_LT(took_us, Hw::master_deadline_us + 100'000);
 }
 
 TEST_F(HwTest, ResetThatNeverEnds) {
@@ -88,8 +87,8 @@ TEST_F(HwTest, ResetThatNeverEnds) {
 
     EXPECT_EQ(-ETIMEDOUT, status.error);
     EXPECT_NE(nullptr, strstr(status.step, "CTRL bit 26"));
-    EXPECT_GE(took_us, Hw::kResetUs);
-    EXPECT_LT(took_us, 2 * Hw::kResetUs);
+    EXPECT_GE(took_us, Hw::reset_deadline_us);
+    EXPECT_LT(took_us, 2 * Hw::reset_deadline_us);
 }
 
 TEST_F(HwTest, NoAutoReadIsNoError) {
@@ -98,7 +97,7 @@ TEST_F(HwTest, NoAutoReadIsNoError) {
 
     EXPECT_TRUE(status.ok());
     EXPECT_FALSE(hw.auto_read_done());
-    EXPECT_GE(took_us, Hw::kAutoReadUs);
+    EXPECT_GE(took_us, Hw::auto_read_deadline_us);
 }
 
 TEST_F(HwTest, AbsentDevice) {
@@ -116,12 +115,12 @@ TEST_F(HwTest, DisableMaster) {
 
     device.faults.master_hangs = true;
     EXPECT_EQ(-ETIMEDOUT, timed([&] { return hw.disable_master(); }).error);
-    EXPECT_GE(took_us, Hw::kMasterUs);
-    EXPECT_LT(took_us, Hw::kMasterUs + 1'000);
+    EXPECT_GE(took_us, Hw::master_deadline_us);
+    EXPECT_LT(took_us, Hw::master_deadline_us + 1'000);
 }
 
 TEST_F(HwTest, NvmWord) {
-    uint16_t value = 0;
+    std::uint16_t value = 0;
 
     device.nvm[5] = 0xBEEF;
     ASSERT_TRUE(hw.read_nvm(5, value).ok());
@@ -133,12 +132,12 @@ TEST_F(HwTest, NvmWord) {
 }
 
 TEST_F(HwTest, NvmNeverDone) {
-    uint16_t value = 0xAAAA;
+    std::uint16_t value = 0xAAAA;
 
     device.faults.nvm_hangs = true;
     EXPECT_EQ(-ETIMEDOUT, timed([&] { return hw.read_nvm(0, value); }).error);
-    EXPECT_GE(took_us, Hw::kNvmWordUs);
-    EXPECT_LT(took_us, 2 * Hw::kNvmWordUs);
+    EXPECT_GE(took_us, Hw::nvm_word_deadline_us);
+    EXPECT_LT(took_us, 2 * Hw::nvm_word_deadline_us);
     EXPECT_EQ(0xAAAA, value);
     EXPECT_EQ(0u, device.peek(reg::SW_FW_SYNC)) << "the lock is given back on failure too";
     EXPECT_EQ(-ETIMEDOUT, hw.check_nvm().error);
@@ -155,31 +154,31 @@ TEST_F(HwTest, NvmChecksum) {
 }
 
 TEST_F(HwTest, SemaphoreHeldByAnotherDriver) {
-    uint16_t value = 0;
+    std::uint16_t value = 0;
 
     device.faults.smbi_held = true;
     EXPECT_EQ(-EBUSY, timed([&] { return hw.read_nvm(0, value); }).error);
-    EXPECT_GE(took_us, Hw::kSemaphoreUs);
-    EXPECT_LT(took_us, 2 * Hw::kSemaphoreUs);
+    EXPECT_GE(took_us, Hw::semaphore_deadline_us);
+    EXPECT_LT(took_us, 2 * Hw::semaphore_deadline_us);
 }
 
 TEST_F(HwTest, SemaphoreHeldByFirmware) {
-    uint16_t value = 0;
+    std::uint16_t value = 0;
 
     device.faults.swesmbi_refused = true;
     EXPECT_EQ(-EBUSY, timed([&] { return hw.read_nvm(0, value); }).error);
-    EXPECT_GE(took_us, Hw::kSemaphoreUs);
-    EXPECT_LT(took_us, 2 * Hw::kSemaphoreUs);
+    EXPECT_GE(took_us, Hw::semaphore_deadline_us);
+    EXPECT_LT(took_us, 2 * Hw::semaphore_deadline_us);
     EXPECT_EQ(0u, device.peek(reg::SWSM)) << "SMBI is not kept";
 }
 
 TEST_F(HwTest, ResourceHeldByFirmware) {
-    uint16_t value = 0;
+    std::uint16_t value = 0;
 
     device.faults.sw_fw_held = sw_fw::EEPROM << sw_fw::FW_SHIFT;
     EXPECT_EQ(-EBUSY, timed([&] { return hw.read_nvm(0, value); }).error);
-    EXPECT_GE(took_us, Hw::kSemaphoreUs);
-    EXPECT_LT(took_us, 2 * Hw::kSemaphoreUs);
+    EXPECT_GE(took_us, Hw::semaphore_deadline_us);
+    EXPECT_LT(took_us, 2 * Hw::semaphore_deadline_us);
 
     // Another resource is none of our business.
     device.faults.sw_fw_held = sw_fw::PHY1 << sw_fw::FW_SHIFT;
@@ -226,24 +225,24 @@ TEST_F(HwTest, SetMac) {
 }
 
 TEST_F(HwTest, ClearFiltersLeavesTheFirstAddress) {
-    const uint32_t low = device.peek(reg::RAL0);
+    const std::uint32_t low = device.peek(reg::RAL0);
 
-    for (uint32_t offset : {reg::VFTA, reg::VFTA + 508, reg::MTA, reg::MTA + 508, reg::UTA,
-                            reg::UTA + 508, reg::RAL0 + 8, reg::RAH0 + 8 * 15})
+    for (std::uint32_t offset : {reg::VFTA, reg::VFTA + 508, reg::MTA, reg::MTA + 508, reg::UTA,
+                                 reg::UTA + 508, reg::RAL0 + 8, reg::RAH0 + 8 * 15})
         device.poke(offset, 0xFFFFFFFF);
     hw.clear_filters();
-    for (uint32_t offset : {reg::VFTA, reg::VFTA + 508, reg::MTA, reg::MTA + 508, reg::UTA,
-                            reg::UTA + 508, reg::RAL0 + 8, reg::RAH0 + 8 * 15})
+    for (std::uint32_t offset : {reg::VFTA, reg::VFTA + 508, reg::MTA, reg::MTA + 508, reg::UTA,
+                                 reg::UTA + 508, reg::RAL0 + 8, reg::RAH0 + 8 * 15})
         EXPECT_EQ(0u, device.peek(offset)) << std::hex << offset;
     EXPECT_EQ(low, device.peek(reg::RAL0));
     EXPECT_NE(0u, low);
 }
 
 TEST_F(HwTest, PhyId) {
-    uint32_t id = 0;
+    std::uint32_t id = 0;
 
     ASSERT_TRUE(hw.phy_id(id).ok());
-    EXPECT_EQ(model::Igb::kPhyId, id);
+    EXPECT_EQ(model::Igb::phy_id, id);
     EXPECT_EQ(0u, device.peek(reg::SW_FW_SYNC));
 
     device.faults.no_phy = true;
@@ -254,12 +253,12 @@ TEST_F(HwTest, PhyId) {
 }
 
 TEST_F(HwTest, PhyNeverReady) {
-    uint16_t value = 0;
+    std::uint16_t value = 0;
 
     device.faults.mdic_hangs = true;
     EXPECT_EQ(-ETIMEDOUT, timed([&] { return hw.read_phy(phy::BMSR, value); }).error);
-    EXPECT_GE(took_us, Hw::kMdicUs);
-    EXPECT_LT(took_us, 2 * Hw::kMdicUs);
+    EXPECT_GE(took_us, Hw::mdic_deadline_us);
+    EXPECT_LT(took_us, 2 * Hw::mdic_deadline_us);
 }
 
 TEST_F(HwTest, LinkComesUpAfterNegotiation) {
@@ -269,7 +268,7 @@ TEST_F(HwTest, LinkComesUpAfterNegotiation) {
     ASSERT_TRUE(hw.start_link().ok());
     EXPECT_EQ(ctrl::SLU, device.peek(reg::CTRL) & (ctrl::SLU | ctrl::FRCSPD | ctrl::FRCDPX));
     EXPECT_EQ(Link{}, hw.link());
-    device.sleep_us(model::Igb::kAutonegUs);
+    device.sleep_us(model::Igb::autoneg_us);
     EXPECT_EQ((Link{.up = true, .full_duplex = true, .speed_mbps = 1000}), hw.link());
 
     // Up already: not torn down by negotiating again.

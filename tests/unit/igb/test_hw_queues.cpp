@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Programming of rings, RSS and statistics. */
+// Programming of rings, RSS and statistics.
 
 #include <algorithm>
 #include <cerrno>
@@ -26,26 +25,26 @@ protected:
     Hw hw{device};
 };
 
-constexpr RxRing kRxRing = {.dma = 0x1'2345'6780,
+constexpr RxRing rx_ring = {.dma = 0x1'2345'6780,
                             .nb_desc = 512,
                             .buffer_size = 2048,
                             .drop_when_full = true,
                             .pthresh = 8,
                             .hthresh = 8,
                             .wthresh = 1};
-constexpr TxRing kTxRing = {
+constexpr TxRing tx_ring = {
     .dma = 0x2'0000'0080, .nb_desc = 256, .pthresh = 8, .hthresh = 1, .wthresh = 0};
 
 TEST(Registers, EveryQueueHasItsOwn) {
-    std::set<uint32_t> seen;
+    std::set<std::uint32_t> seen;
 
-    for (uint16_t queue = 0; queue < kMaxQueues; queue++) {
-        for (uint32_t offset :
+    for (std::uint16_t queue = 0; queue < max_queues; queue++) {
+        for (std::uint32_t offset :
              {reg::RDBAL(queue), reg::RDBAH(queue), reg::RDLEN(queue), reg::SRRCTL(queue),
               reg::RDH(queue), reg::RDT(queue), reg::RXDCTL(queue), reg::RQDPC(queue),
               reg::TDBAL(queue), reg::TDBAH(queue), reg::TDLEN(queue), reg::TDH(queue),
               reg::TDT(queue), reg::TXDCTL(queue), reg::TDWBAL(queue), reg::TDWBAH(queue)}) {
-            EXPECT_LT(offset, kRegisterSpace);
+            EXPECT_LT(offset, register_space);
             EXPECT_TRUE(seen.insert(offset).second) << std::hex << offset;
         }
     }
@@ -70,9 +69,10 @@ TEST_F(HwQueuesTest, ReceiveSetup) {
 }
 
 TEST_F(HwQueuesTest, ReceiveQueue) {
-    for (const uint16_t queue : {uint16_t{0}, uint16_t{3}, uint16_t{4}, uint16_t{15}}) {
+    for (const std::uint16_t queue :
+         {std::uint16_t{0}, std::uint16_t{3}, std::uint16_t{4}, std::uint16_t{15}}) {
         hw.setup_rx({.max_frame = 1522, .promiscuous = false, .all_multicast = false});
-        hw.program_rx_queue(queue, kRxRing);
+        hw.program_rx_queue(queue, rx_ring);
         EXPECT_EQ(0x23456780u, device.peek(reg::RDBAL(queue)));
         EXPECT_EQ(1u, device.peek(reg::RDBAH(queue)));
         EXPECT_EQ(8192u, device.peek(reg::RDLEN(queue)));
@@ -88,7 +88,7 @@ TEST_F(HwQueuesTest, ReceiveQueue) {
 }
 
 TEST_F(HwQueuesTest, BufferSizeRoundsDown) {
-    RxRing ring = kRxRing;
+    RxRing ring = rx_ring;
 
     ring.buffer_size = 3 * 1024 + 1023;
     ring.drop_when_full = false;
@@ -100,9 +100,9 @@ TEST_F(HwQueuesTest, TransmitQueue) {
     hw.setup_tx();
     EXPECT_EQ(0u, device.peek(reg::TXDCTL(0)) & xdctl::ENABLE);
     EXPECT_EQ(tctl::EN | tctl::PSP | tctl::RTLC | 0xF0u, device.peek(reg::TCTL));
-    for (const uint16_t queue : {uint16_t{0}, uint16_t{15}}) {
+    for (const std::uint16_t queue : {std::uint16_t{0}, std::uint16_t{15}}) {
         device.poke(reg::TDWBAL(queue), 1);
-        hw.program_tx_queue(queue, kTxRing);
+        hw.program_tx_queue(queue, tx_ring);
         EXPECT_EQ(0x80u, device.peek(reg::TDBAL(queue)));
         EXPECT_EQ(2u, device.peek(reg::TDBAH(queue)));
         EXPECT_EQ(4096u, device.peek(reg::TDLEN(queue)));
@@ -122,13 +122,13 @@ TEST_F(HwQueuesTest, QueueDeadlines) {
     ASSERT_TRUE(hw.enable_rx_queue(4, 0).ok());
     ASSERT_TRUE(hw.enable_tx_queue(5).ok());
 
-    const uint64_t start = device.now_us();
+    const std::uint64_t start = device.now_us();
     EXPECT_EQ(-ETIMEDOUT, hw.enable_rx_queue(2, 7).error);
     EXPECT_EQ(-ETIMEDOUT, hw.enable_tx_queue(3).error);
     EXPECT_EQ(-ETIMEDOUT, hw.disable_rx_queue(4).error);
     EXPECT_EQ(-ETIMEDOUT, hw.disable_tx_queue(5).error);
-    EXPECT_GE(device.now_us() - start, 4 * Hw::kQueueUs);
-    EXPECT_LT(device.now_us() - start, 5 * Hw::kQueueUs);
+    EXPECT_GE(device.now_us() - start, 4 * Hw::queue_deadline_us);
+    EXPECT_LT(device.now_us() - start, 5 * Hw::queue_deadline_us);
     EXPECT_TRUE(std::none_of(device.log.begin(), device.log.end(),
                              [](const auto &a) { return a.write && a.offset == reg::RDT(2); }));
 }
@@ -136,10 +136,10 @@ TEST_F(HwQueuesTest, QueueDeadlines) {
 TEST_F(HwQueuesTest, Rss) {
     igb::Rss rss{.fields = mrqc::IPV4 | mrqc::IPV6, .key = {}, .reta = {}};
 
-    for (size_t i = 0; i < rss.key.size(); i++)
-        rss.key[i] = static_cast<uint8_t>(i + 1);
-    for (size_t i = 0; i < rss.reta.size(); i++)
-        rss.reta[i] = static_cast<uint8_t>(i % 5);
+    for (std::size_t i = 0; i < rss.key.size(); i++)
+        rss.key[i] = static_cast<std::uint8_t>(i + 1);
+    for (std::size_t i = 0; i < rss.reta.size(); i++)
+        rss.reta[i] = static_cast<std::uint8_t>(i % 5);
     hw.setup_rss(rss);
     EXPECT_EQ(0x00120002u, device.peek(reg::MRQC));
     EXPECT_EQ(0x04030201u, device.peek(reg::RSSRK));
@@ -173,11 +173,11 @@ TEST_F(HwQueuesTest, StatisticsAddUpOver64Bits) {
         device.poke(reg::LATECOL, 2);
         device.poke(reg::RQDPC(0), 6);
         device.poke(reg::RQDPC(15), 7);
-        hw.read_stats(stats, kMaxQueues);
+        hw.read_stats(stats, max_queues);
     }
-    EXPECT_EQ(3 * uint64_t{0xFFFFFFFF}, stats.rx_packets);
+    EXPECT_EQ(3 * std::uint64_t{0xFFFFFFFF}, stats.rx_packets);
     EXPECT_EQ(9u, stats.tx_packets);
-    EXPECT_EQ(3 * (uint64_t{2} << 32 | 0x10), stats.rx_bytes);
+    EXPECT_EQ(3 * (std::uint64_t{2} << 32 | 0x10), stats.rx_bytes);
     EXPECT_EQ(0x60u, stats.tx_bytes);
     EXPECT_EQ(15u, stats.rx_missed);
     EXPECT_EQ(189u, stats.rx_errors);
@@ -186,12 +186,12 @@ TEST_F(HwQueuesTest, StatisticsAddUpOver64Bits) {
     EXPECT_EQ(21u, stats.rx_queue_dropped[15]);
 
     const HwStats before = stats;
-    hw.read_stats(stats, kMaxQueues); // they have cleared
+    hw.read_stats(stats, max_queues); // they have cleared
     EXPECT_EQ(before.rx_bytes, stats.rx_bytes);
     EXPECT_EQ(before.rx_packets, stats.rx_packets);
 
     // The low half first: reading the high one clears both.
-    const auto find = [&](uint32_t offset) {
+    const auto find = [&](std::uint32_t offset) {
         return std::find(device.log.begin(), device.log.end(),
                          model::Access{false, offset, offset == reg::GORCL ? 0x10u : 0x2u});
     };

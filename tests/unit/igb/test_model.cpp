@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Negative controls of the model: it does object to a wrong driver. */
+// Negative controls of the model: it does object to a wrong driver.
 
 #include <vector>
 
@@ -17,33 +16,33 @@ using namespace igb;
 
 class ModelTest : public testing::Test {
 protected:
-    static constexpr uint64_t kRing = 0x1000'0000;
-    static constexpr uint64_t kBuffers = 0x2000'0000;
+    static constexpr std::uint64_t ring_dma = 0x1000'0000;
+    static constexpr std::uint64_t buffers_dma = 0x2000'0000;
 
-    /** One receive and one transmit queue of eight descriptors, traffic enabled. */
+    // One receive and one transmit queue of eight descriptors, traffic enabled.
     void start() {
-        memory.map(kRing, ring, sizeof(ring));
-        memory.map(kBuffers, buffers.data(), buffers.size());
+        memory.map(ring_dma, ring, sizeof(ring));
+        memory.map(buffers_dma, buffers.data(), buffers.size());
         hw.setup_tx();
         hw.setup_rx({.max_frame = 5000, .promiscuous = true, .all_multicast = true});
-        hw.program_rx_queue(0, {.dma = kRing,
+        hw.program_rx_queue(0, {.dma = ring_dma,
                                 .nb_desc = 8,
                                 .buffer_size = 1024,
                                 .drop_when_full = true,
                                 .pthresh = 8,
                                 .hthresh = 8,
                                 .wthresh = 1});
-        for (size_t i = 0; i < 8; i++)
-            ring[i] = rx_desc_read(kBuffers + 1024 * i);
+        for (std::size_t i = 0; i < 8; i++)
+            ring[i] = rx_desc_read(buffers_dma + 1024 * i);
         (void)hw.start_link();
-        device.sleep_us(model::Igb::kAutonegUs);
+        device.sleep_us(model::Igb::autoneg_us);
         (void)hw.enable_rx_queue(0, 7);
         hw.enable_rx();
     }
 
     alignas(128) RxDesc ring[8] = {};
-    std::vector<uint8_t> buffers = std::vector<uint8_t>(8 * 1024);
-    const std::vector<uint8_t> frame = std::vector<uint8_t>(60, 0x5A);
+    std::vector<std::uint8_t> buffers = std::vector<std::uint8_t>(8 * 1024);
+    const std::vector<std::uint8_t> frame = std::vector<std::uint8_t>(60, 0x5A);
     model::DmaMap memory;
     model::Igb device{memory};
     Hw hw{device};
@@ -62,7 +61,7 @@ TEST_F(ModelTest, DeliversAndStopsAtTheTail) {
 
 TEST_F(ModelTest, SpreadsLongFrames) {
     start();
-    EXPECT_EQ(model::Received::Delivered, device.receive(0, std::vector<uint8_t>(2500)));
+    EXPECT_EQ(model::Received::Delivered, device.receive(0, std::vector<std::uint8_t>(2500)));
     EXPECT_EQ(rx_status::DD, rx_desc_status(ring[0].hi));
     EXPECT_EQ(1024, rx_desc_length(ring[1].hi));
     EXPECT_EQ(rx_status::DD | rx_status::EOP, rx_desc_status(ring[2].hi));
@@ -84,14 +83,14 @@ TEST_F(ModelTest, NothingWithoutBusMasterLinkOrEnable) {
 
 TEST_F(ModelTest, UnmappedBufferIsAViolation) {
     start();
-    ring[0].lo = reinterpret_cast<uint64_t>(buffers.data()); // a virtual address
+    ring[0].lo = reinterpret_cast<std::uint64_t>(buffers.data()); // a virtual address
     EXPECT_EQ(model::Received::Fault, device.receive(0, frame));
     EXPECT_EQ(1u, device.violations().size());
 }
 
 TEST_F(ModelTest, BufferThatEndsTooEarlyIsAViolation) {
     start();
-    ring[0].lo = kBuffers + buffers.size() - 1023;
+    ring[0].lo = buffers_dma + buffers.size() - 1023;
     EXPECT_EQ(model::Received::Fault, device.receive(0, frame));
 }
 

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Receive bursts: contents, wrap, refill, and whatever a device may write. */
+// Receive bursts: contents, wrap, refill, and whatever a device may write.
 
 #include <algorithm>
 #include <set>
@@ -24,9 +23,9 @@ TEST_P(RxTest, NothingArrived) {
 
 TEST_P(RxTest, FieldsOfAnMbuf) {
     // Whoever had the mbufs before left things behind.
-    rte_eth_dev_stop(kPort);
-    std::vector<rte_mbuf *> dirty(kPoolSize);
-    ASSERT_EQ(0, rte_mempool_get_bulk(pool, reinterpret_cast<void **>(dirty.data()), kPoolSize));
+    rte_eth_dev_stop(port_id);
+    std::vector<rte_mbuf *> dirty(pool_size);
+    ASSERT_EQ(0, rte_mempool_get_bulk(pool, reinterpret_cast<void **>(dirty.data()), pool_size));
     for (rte_mbuf *mbuf : dirty) {
         mbuf->data_off = 7;
         mbuf->port = 99;
@@ -35,7 +34,7 @@ TEST_P(RxTest, FieldsOfAnMbuf) {
         mbuf->pkt_len = 12345;
         mbuf->data_len = 4321;
     }
-    rte_mempool_put_bulk(pool, reinterpret_cast<void **>(dirty.data()), kPoolSize);
+    rte_mempool_put_bulk(pool, reinterpret_cast<void **>(dirty.data()), pool_size);
     bring_up();
 
     arrive(1, 1);
@@ -48,7 +47,7 @@ TEST_P(RxTest, FieldsOfAnMbuf) {
     EXPECT_EQ(RTE_PKTMBUF_HEADROOM, mbuf.data_off);
     EXPECT_EQ(1, rte_mbuf_refcnt_read(&mbuf));
     EXPECT_EQ(1, mbuf.nb_segs);
-    EXPECT_EQ(kPort, mbuf.port);
+    EXPECT_EQ(port_id, mbuf.port);
     EXPECT_EQ(RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD, mbuf.ol_flags);
     EXPECT_EQ(0u, mbuf.packet_type);
     EXPECT_EQ(1514u, mbuf.pkt_len);
@@ -61,15 +60,15 @@ TEST_P(RxTest, FieldsOfAnMbuf) {
 }
 
 TEST_P(RxTest, WrapsInOrder) {
-    uint32_t arrived = 0;
-    uint32_t expected = 0;
+    std::uint32_t arrived = 0;
+    std::uint32_t expected = 0;
 
-    for (uint16_t round = 0; arrived < 20 * kRing; round++) {
-        const uint32_t batch = 1 + round * 5 % 29;
+    for (std::uint16_t round = 0; arrived < 20 * ring_size; round++) {
+        const std::uint32_t batch = 1 + round * 5 % 29;
         arrive(arrived, batch);
         arrived += batch;
         for (;;) {
-            const auto mbufs = receive(static_cast<uint16_t>(1 + round % 37));
+            const auto mbufs = receive(static_cast<std::uint16_t>(1 + round % 37));
             for (const rte_mbuf *mbuf : mbufs)
                 ASSERT_EQ(frame(expected++), contents(mbuf));
             free_all(mbufs);
@@ -86,7 +85,8 @@ TEST_P(RxTest, WrapsInOrder) {
 
 TEST_P(RxTest, BurstNoLongerThanAsked) {
     arrive(0, 40);
-    for (const uint16_t count : {uint16_t{0}, uint16_t{1}, uint16_t{5}, uint16_t{34}}) {
+    for (const std::uint16_t count :
+         {std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{5}, std::uint16_t{34}}) {
         const auto mbufs = receive(count);
         EXPECT_EQ(count, mbufs.size());
         free_all(mbufs);
@@ -95,20 +95,20 @@ TEST_P(RxTest, BurstNoLongerThanAsked) {
 }
 
 TEST_P(RxTest, RefillMovesTheTailInBatches) {
-    EXPECT_EQ(kRing - 1u, device().peek(reg::RDT(0)));
+    EXPECT_EQ(ring_size - 1u, device().peek(reg::RDT(0)));
     arrive(0, 31);
     free_all(receive(64));
-    EXPECT_EQ(kRing - 1u, device().peek(reg::RDT(0)));
+    EXPECT_EQ(ring_size - 1u, device().peek(reg::RDT(0)));
     arrive(31, 1);
     free_all(receive(64));
     EXPECT_EQ(31u, device().peek(reg::RDT(0)));
-    EXPECT_EQ(kRing - 1, device().rx_owned(0)) << "one descriptor stays ours";
+    EXPECT_EQ(ring_size - 1, device().rx_owned(0)) << "one descriptor stays ours";
 }
 
 TEST_P(RxTest, EmptyPoolLosesNothing) {
     std::vector<rte_mbuf *> held;
-    uint32_t delivered = 0;
-    uint32_t seen = 0;
+    std::uint32_t delivered = 0;
+    std::uint32_t seen = 0;
 
     // The application keeps all it gets until nothing is left to receive into.
     while (device().receive(0, frame(delivered)) == Received::Delivered) {
@@ -126,7 +126,7 @@ TEST_P(RxTest, EmptyPoolLosesNothing) {
     }
     EXPECT_EQ(delivered, seen);
     // All of the pool but what a whole batch cannot be made of, and the one ours.
-    EXPECT_GT(held.size(), kPoolSize - 32 - 2);
+    EXPECT_GT(held.size(), pool_size - 32 - 2);
     EXPECT_GT(stats().rx_nombuf, 0u);
     EXPECT_EQ(1u, stats().imissed);
     EXPECT_TRUE(receive().empty());
@@ -142,7 +142,7 @@ TEST_P(RxTest, EmptyPoolLosesNothing) {
 }
 
 TEST_P(RxTest, FrameErrorsAreDropped) {
-    for (const uint32_t error : {rx_status::CE, rx_status::SE, rx_status::RXE})
+    for (const std::uint32_t error : {rx_status::CE, rx_status::SE, rx_status::RXE})
         ASSERT_EQ(Received::Delivered, device().receive(0, frame(7), error));
     arrive(1, 1);
     const auto mbufs = receive();
@@ -162,10 +162,11 @@ TEST_P(RxTest, ChecksumErrorsAreTheApplications) {
 }
 
 TEST_P(RxTest, LengthBeyondTheBuffer) {
-    for (const uint16_t length : {uint16_t{2049}, uint16_t{0xFFFF}, uint16_t{0}})
-        ASSERT_TRUE(device().write_back(0, rx_desc_written(kGood, length, 0, 0)));
-    ASSERT_TRUE(device().write_back(0, rx_desc_written(kGood, 2048, 0, 0)));
-    ASSERT_TRUE(device().write_back(0, rx_desc_written(kGood, 1, 0, 0)));
+    for (const std::uint16_t length :
+         {std::uint16_t{2049}, std::uint16_t{0xFFFF}, std::uint16_t{0}})
+        ASSERT_TRUE(device().write_back(0, rx_desc_written(good_status, length, 0, 0)));
+    ASSERT_TRUE(device().write_back(0, rx_desc_written(good_status, 2048, 0, 0)));
+    ASSERT_TRUE(device().write_back(0, rx_desc_written(good_status, 1, 0, 0)));
     const auto mbufs = receive();
     ASSERT_EQ(2u, mbufs.size());
     EXPECT_EQ(2048, mbufs[0]->data_len);
@@ -196,7 +197,7 @@ TEST_P(RxTest, PiecesAcrossBursts) {
         ASSERT_TRUE(device().write_back(0, piece));
         EXPECT_TRUE(receive(1).empty());
     }
-    ASSERT_TRUE(device().write_back(0, rx_desc_written(kGood, 100, 0, 0)));
+    ASSERT_TRUE(device().write_back(0, rx_desc_written(good_status, 100, 0, 0)));
     EXPECT_TRUE(receive().empty()) << "the last piece alone looks like a packet";
     arrive(1, 1);
     const auto mbufs = receive();
@@ -208,9 +209,9 @@ TEST_P(RxTest, PiecesAcrossBursts) {
 TEST_P(RxTest, DiscardingEndsWithAStop) {
     ASSERT_TRUE(device().write_back(0, rx_desc_written(rx_status::DD, 2048, 0, 0)));
     EXPECT_TRUE(receive().empty());
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     ASSERT_EQ(0, start());
-    device().sleep_us(model::Igb::kAutonegUs);
+    device().sleep_us(model::Igb::autoneg_us);
     arrive(1, 1);
     const auto mbufs = receive();
     EXPECT_EQ(1u, mbufs.size());
@@ -223,14 +224,14 @@ TEST_P(RxTest, DoneWhereItMustNotBe) {
     // Every descriptor is done, again and again, whether the device owns it or not, while
     // the application holds what it gets: no mbuf may be handed out twice.
     for (int lap = 0; lap < 20; lap++) {
-        for (int i = 0; i < kRing; i++)
-            ASSERT_TRUE(device().write_back(0, rx_desc_written(kGood, 60, 0, 0)));
+        for (int i = 0; i < ring_size; i++)
+            ASSERT_TRUE(device().write_back(0, rx_desc_written(good_status, 60, 0, 0)));
         for (rte_mbuf *mbuf : receive(64))
             ASSERT_TRUE(held.insert(mbuf).second) << "handed out twice";
         for (rte_mbuf *mbuf : receive(64))
             ASSERT_TRUE(held.insert(mbuf).second) << "handed out twice";
     }
-    EXPECT_LE(held.size(), kPoolSize);
+    EXPECT_LE(held.size(), pool_size);
     free_all({held.begin(), held.end()});
 }
 
@@ -246,19 +247,19 @@ TEST_P(RxTest, TooLongIsDroppedByTheDevice) {
 TEST_P(RxTest, StopGivesEveryBufferBack) {
     arrive(0, 40);
     free_all(receive(10)); // some received, some not seen, some missing
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
 }
 
 TEST_P(RxTest, AnythingUnusualAnywhereInATurn) {
     // One of 16 descriptors is bad, or not done yet; the others come out in order.
-    for (uint32_t bad = 0; bad < 16; bad++) {
-        for (uint32_t i = 0; i < 16; i++)
+    for (std::uint32_t bad = 0; bad < 16; bad++) {
+        for (std::uint32_t i = 0; i < 16; i++)
             ASSERT_EQ(Received::Delivered,
                       device().receive(0, frame(i), i == bad ? rx_status::RXE : 0));
         const auto mbufs = receive();
         ASSERT_EQ(15u, mbufs.size());
-        for (uint32_t i = 0; i < 15; i++)
+        for (std::uint32_t i = 0; i < 15; i++)
             EXPECT_EQ(frame(i < bad ? i : i + 1), contents(mbufs[i]));
         free_all(mbufs);
 

@@ -1,12 +1,8 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * Receive from pools whose mbufs do not carry their DMA addresses: what is believed, what is not
- * received into, and pinned external buffers. test_rx.cpp runs with such a pool too.
- */
+// Receive from pools whose mbufs do not carry their DMA addresses: what is believed, what is not
+// received into, and pinned external buffers. test_rx.cpp runs with such a pool too.
 
 #include <algorithm>
 #include <set>
@@ -21,10 +17,10 @@ using namespace igb;
 using model::Received;
 using test::bus;
 
-size_t times(const std::string &text, const std::string &part) {
-    size_t found = 0;
+std::size_t times(const std::string &text, const std::string &part) {
+    std::size_t found = 0;
 
-    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
         found++;
     return found;
 }
@@ -34,17 +30,17 @@ protected:
     std::string rx_mode() const {
         rte_eth_burst_mode mode{};
 
-        EXPECT_EQ(0, rte_eth_rx_burst_mode_get(kPort, 0, &mode));
+        EXPECT_EQ(0, rte_eth_rx_burst_mode_get(port_id, 0, &mode));
         return mode.info;
     }
 
-    void arrive(uint32_t id, uint16_t queue = 0) {
+    void arrive(std::uint32_t id, std::uint16_t queue = 0) {
         ASSERT_EQ(Received::Delivered, device().receive(queue, frame(id)));
     }
 
-    /** @p count frames in and out, whatever buffers they take. */
-    void pass(uint32_t count) {
-        for (uint32_t i = 0; i < count; i++) {
+    // count frames in and out, whatever buffers they take.
+    void pass(std::uint32_t count) {
+        for (std::uint32_t i = 0; i < count; i++) {
             arrive(i);
             const auto mbufs = receive();
             ASSERT_EQ(1u, mbufs.size());
@@ -53,7 +49,7 @@ protected:
         }
     }
 
-    /** A pool of which the buffer of every @p every-th mbuf is in two pieces for the device. */
+    // A pool of which the buffer of every every-th mbuf is in two pieces for the device.
     rte_mempool *make_split_pool(unsigned int size, unsigned int every) {
         struct Walk {
             unsigned int every;
@@ -75,29 +71,29 @@ protected:
                 if (index % each->every != 0)
                     return;
                 const char *middle = buffer + 1000;
-                bus().map(each->start, static_cast<size_t>(middle - each->start));
+                bus().map(each->start, static_cast<std::size_t>(middle - each->start));
                 each->start = middle;
             },
             &walk);
-        bus().map(walk.start, static_cast<size_t>(walk.end - walk.start));
+        bus().map(walk.start, static_cast<std::size_t>(walk.end - walk.start));
         return made;
     }
 
-    /** Mbufs with buffers in memory_, whose addresses are lies. */
+    // Mbufs with buffers in memory_, whose addresses are lies.
     rte_mempool *make_pinned_pool() {
         const rte_pktmbuf_extmem memory = {.buf_ptr = memory_,
                                            .buf_iova = decoy_dma(),
                                            .buf_len = sizeof(memory_),
                                            .elt_size = RTE_MBUF_DEFAULT_BUF_SIZE};
         rte_mempool *made = rte_pktmbuf_pool_create_extbuf(
-            "pinned", kPinned, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, &memory, 1);
+            "pinned", pinned_flag, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, &memory, 1);
 
         EXPECT_NE(nullptr, made);
         pools.push_back(made);
         return made;
     }
 
-    /** As the library wants them in their pool. */
+    // As the library wants them in their pool.
     static void expect_pinned(rte_mempool *pinned) {
         rte_mempool_obj_iter(
             pinned,
@@ -111,13 +107,13 @@ protected:
             nullptr);
     }
 
-    static constexpr unsigned int kPinned = 150;
-    alignas(4096) static inline char memory_[kPinned * RTE_MBUF_DEFAULT_BUF_SIZE];
+    static constexpr unsigned int pinned_flag = 150;
+    alignas(4096) static inline char memory_[pinned_flag * RTE_MBUF_DEFAULT_BUF_SIZE];
 };
 
 // What test_rx.cpp would find with mbufs that lie, if they were believed.
 TEST_F(RxLookupTest, NegativeControl) {
-    pool = make_pool("believed", "iommufd", kPoolSize);
+    pool = make_pool("believed", "iommufd", pool_size);
     const rte_mempool *lying = make_lying_pool(31); // maps the decoy
     ASSERT_NE(nullptr, lying);
     rte_mempool_obj_iter(
@@ -137,34 +133,34 @@ TEST_F(RxLookupTest, NegativeControl) {
 TEST_F(RxLookupTest, OnlyWhereItIsNeeded) {
     rte_mempool *const carrying = pool;
 
-    pool = make_lying_pool(kPoolSize);
+    pool = make_lying_pool(pool_size);
     bring_up();
-    EXPECT_EQ(test::kLookedUp, rx_mode());
+    EXPECT_EQ(test::looked_up_mode, rx_mode());
     pass(3);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     pool = carrying;
     bring_up();
-    EXPECT_NE(test::kLookedUp, rx_mode());
-    device().sleep_us(model::Igb::kAutonegUs);
+    EXPECT_NE(test::looked_up_mode, rx_mode());
+    device().sleep_us(model::Igb::autoneg_us);
     pass(3);
 }
 
 TEST_F(RxLookupTest, QueuesOfBothKinds) {
     rte_eth_conf conf{};
-    rte_mempool *lying = make_lying_pool(kPoolSize);
+    rte_mempool *lying = make_lying_pool(pool_size);
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 2, 2, &conf));
-    for (uint16_t queue = 0; queue < 2; queue++) {
-        ASSERT_EQ(
-            0, rte_eth_rx_queue_setup(kPort, queue, kRing, 0, nullptr, queue == 0 ? pool : lying));
-        ASSERT_EQ(0, rte_eth_tx_queue_setup(kPort, queue, kRing, 0, nullptr));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 2, 2, &conf));
+    for (std::uint16_t queue = 0; queue < 2; queue++) {
+        ASSERT_EQ(0, rte_eth_rx_queue_setup(port_id, queue, ring_size, 0, nullptr,
+                                            queue == 0 ? pool : lying));
+        ASSERT_EQ(0, rte_eth_tx_queue_setup(port_id, queue, ring_size, 0, nullptr));
     }
     ASSERT_EQ(0, start());
-    EXPECT_EQ(test::kLookedUp, rx_mode());
-    device().sleep_us(model::Igb::kAutonegUs);
-    for (uint32_t i = 0; i < 3u * kRing; i++) {
-        const auto queue = static_cast<uint16_t>(i % 2);
+    EXPECT_EQ(test::looked_up_mode, rx_mode());
+    device().sleep_us(model::Igb::autoneg_us);
+    for (std::uint32_t i = 0; i < 3u * ring_size; i++) {
+        const auto queue = static_cast<std::uint16_t>(i % 2);
         arrive(i, queue);
         const auto mbufs = receive(32, queue);
         ASSERT_EQ(1u, mbufs.size());
@@ -176,10 +172,10 @@ TEST_F(RxLookupTest, QueuesOfBothKinds) {
 
 // The model faults if a device is told to write across the cut.
 TEST_F(RxLookupTest, BuffersInTwoPiecesAreNotReceivedInto) {
-    constexpr unsigned int split = kPoolSize / 4;
+    constexpr unsigned int split = pool_size / 4;
     std::set<rte_mbuf *> seen;
 
-    pool = make_split_pool(kPoolSize, 4);
+    pool = make_split_pool(pool_size, 4);
     {
         test::LogCapture log;
         bring_up();
@@ -190,24 +186,24 @@ TEST_F(RxLookupTest, BuffersInTwoPiecesAreNotReceivedInto) {
     }
     test::LogCapture log;
     // The application keeps all it gets, until there is nothing left to receive into.
-    for (uint32_t i = 0; device().receive(0, frame(i)) == Received::Delivered; i++)
+    for (std::uint32_t i = 0; device().receive(0, frame(i)) == Received::Delivered; i++)
         for (rte_mbuf *mbuf : receive()) {
             ASSERT_EQ(frame(i), contents(mbuf));
             ASSERT_TRUE(seen.insert(mbuf).second);
         }
-    EXPECT_LE(seen.size(), kPoolSize - split);
-    EXPECT_GT(seen.size(), kPoolSize - split - 2 * 32);
+    EXPECT_LE(seen.size(), pool_size - split);
+    EXPECT_GT(seen.size(), pool_size - split - 2 * 32);
     EXPECT_GT(stats().rx_nombuf, 0u);
     EXPECT_EQ("", log.text()) << "nothing unexpected is out of reach";
 
     free_all({seen.begin(), seen.end()});
     EXPECT_TRUE(receive().empty()); // refills
-    pass(3 * kPoolSize);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    pass(3 * pool_size);
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool)) << "they go back when the queue stops";
     bring_up();
-    device().sleep_us(model::Igb::kAutonegUs);
-    pass(kPoolSize);
+    device().sleep_us(model::Igb::autoneg_us);
+    pass(pool_size);
 }
 
 TEST_F(RxLookupTest, TooFewInOnePiece) {
@@ -215,9 +211,9 @@ TEST_F(RxLookupTest, TooFewInOnePiece) {
 
     pool = make_split_pool(100, 2);
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     test::LogCapture log;
-    EXPECT_EQ(-ENOMEM, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+    EXPECT_EQ(-ENOMEM, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
     EXPECT_NE(std::string::npos,
               log.text().find("50 of the 100 buffers of pool split are in one piece for a device, "
                               "and the ring has 64"))
@@ -245,12 +241,12 @@ TEST_F(RxLookupTest, TooFewLeft) {
 // An application that moves a buffer, or frees its memory, under a running queue.
 TEST_F(RxLookupTest, OutOfReachWhileRunning) {
     static char nowhere[RTE_MBUF_DEFAULT_BUF_SIZE];
-    constexpr uint32_t count = 3;
+    constexpr std::uint32_t count = 3;
     std::vector<std::pair<rte_mbuf *, void *>> moved;
 
-    pool = make_lying_pool(kPoolSize);
+    pool = make_lying_pool(pool_size);
     bring_up();
-    for (uint32_t i = 0; i < count; i++) {
+    for (std::uint32_t i = 0; i < count; i++) {
         moved.emplace_back(rte_pktmbuf_alloc(pool), nullptr);
         moved[i].second = std::exchange(moved[i].first->buf_addr, nowhere);
     }
@@ -258,11 +254,11 @@ TEST_F(RxLookupTest, OutOfReachWhileRunning) {
         rte_mempool_put(pool, each.first);
 
     test::LogCapture log;
-    pass(3 * kPoolSize);
+    pass(3 * pool_size);
     EXPECT_EQ(1u, times(log.text(), "Rx queue 0: a buffer of pool lying is out of reach"))
         << log.text();
     EXPECT_TRUE(std::all_of(std::begin(nowhere), std::end(nowhere), [](char c) { return c == 0; }));
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
     for (const auto &each : moved)
         each.first->buf_addr = each.second;
@@ -273,7 +269,7 @@ TEST_F(RxLookupTest, PinnedBuffersAreReceivedInto) {
     pool = make_pinned_pool();
     (void)make_lying_pool(31); // maps the decoy
     bring_up();
-    EXPECT_EQ(test::kLookedUp, rx_mode());
+    EXPECT_EQ(test::looked_up_mode, rx_mode());
     arrive(1);
     const auto mbufs = receive();
     ASSERT_EQ(1u, mbufs.size());
@@ -285,8 +281,8 @@ TEST_F(RxLookupTest, PinnedBuffersAreReceivedInto) {
     const char *reason = nullptr;
     EXPECT_EQ(0, rte_mbuf_check(&mbuf, 1, &reason)) << reason;
     free_all(mbufs);
-    pass(3 * kPinned);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    pass(3 * pinned_flag);
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
     expect_pinned(pool);
 }
@@ -303,10 +299,10 @@ TEST_F(RxLookupTest, PinnedBuffersOutliveTheirMbufsInClones) {
     rte_mbuf *clone = rte_pktmbuf_clone(mbufs[0], clones);
     ASSERT_NE(nullptr, clone);
     free_all(mbufs);
-    pass(3 * kPinned); // the buffer is not used again while the clone shows it
+    pass(3 * pinned_flag); // the buffer is not used again while the clone shows it
     EXPECT_EQ(frame(5), contents(clone));
     rte_pktmbuf_free(clone);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
     expect_pinned(pool);
 }
@@ -315,16 +311,16 @@ TEST_F(RxLookupTest, PinnedBuffersAreForwarded) {
     bus().map(memory_, sizeof(memory_));
     pool = make_pinned_pool();
     bring_up();
-    for (uint32_t i = 0; i < 4 * kPinned; i++) {
+    for (std::uint32_t i = 0; i < 4 * pinned_flag; i++) {
         arrive(i);
         auto mbufs = receive();
         ASSERT_EQ(1u, mbufs.size());
-        ASSERT_EQ(1, rte_eth_tx_burst(kPort, 0, mbufs.data(), 1));
+        ASSERT_EQ(1, rte_eth_tx_burst(port_id, 0, mbufs.data(), 1));
         ASSERT_EQ(1, device().transmit(0));
         ASSERT_EQ(frame(i), device().sent.back().data);
     }
     EXPECT_EQ(0u, stats().oerrors);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
     expect_pinned(pool);
 }
@@ -335,12 +331,12 @@ TEST_F(RxLookupTest, PinnedBuffersOutOfReachAreRefused) {
     bus().map(memory_, sizeof(memory_) - 1);
     pool = make_pinned_pool();
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     test::LogCapture log;
-    EXPECT_EQ(-EFAULT, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+    EXPECT_EQ(-EFAULT, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
     EXPECT_NE(std::string::npos, log.text().find("rte_dev_dma_map()")) << log.text();
     bus().map(memory_, sizeof(memory_));
-    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
 }
 
 } // namespace

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Set-up of a port: what is taken, and what is refused with which words. */
+// Set-up of a port: what is taken, and what is refused with which words.
 
 #include "ethdev/igb_ethdev.hpp"
 #include "port_test.hpp"
@@ -18,7 +17,7 @@ class SetupTest : public test::PortTest {};
 
 TEST_F(SetupTest, RssKeyIsCopied) {
     rte_eth_conf conf{};
-    uint8_t key[40] = {0x11, 0x22, 0x33, 0x44};
+    std::uint8_t key[40] = {0x11, 0x22, 0x33, 0x44};
 
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf = {.rss_key = key, .rss_key_len = 40, .rss_hf = RTE_ETH_RSS_IPV4};
@@ -47,9 +46,9 @@ TEST_F(SetupTest, PoolOfAnotherKindIsToldTheFasterOne) {
     rte_eth_conf conf{};
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     test::LogCapture log;
-    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, foreign));
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, foreign));
     EXPECT_NE(std::string::npos, log.text().find("--mbuf-pool-ops-name iommufd")) << log.text();
     EXPECT_NE(std::string::npos, log.text().find("lying"));
     EXPECT_NE(std::string::npos, log.text().find("ring_mp_mc"));
@@ -61,25 +60,25 @@ TEST_F(SetupTest, PoolOfAnotherKindThatIsOutOfReachIsRefused) {
     rte_eth_conf conf{};
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     test::LogCapture log;
-    EXPECT_EQ(-EFAULT, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, foreign));
+    EXPECT_EQ(-EFAULT, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, foreign));
     EXPECT_NE(std::string::npos, log.text().find("pool foreign cannot be used")) << log.text();
     EXPECT_NE(std::string::npos, log.text().find("rte_dev_dma_map()")) << log.text();
     EXPECT_EQ(0, bus().holds);
     map_pool(foreign);
-    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, foreign));
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, foreign));
 }
 
 TEST_F(SetupTest, PoolThatIsOutOfReachIsRefused) {
     rte_eth_conf conf{};
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     bus().hold_error = EFAULT;
-    EXPECT_EQ(-EFAULT, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+    EXPECT_EQ(-EFAULT, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
     bus().hold_error = 0;
-    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, pool));
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
     EXPECT_EQ(1, bus().holds);
 }
 
@@ -88,38 +87,39 @@ TEST_F(SetupTest, PoolThatIsNotForDevicesIsRefused) {
     rte_eth_conf conf{};
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
-    ASSERT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, void_pool));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, void_pool));
     void_pool->flags |= RTE_MEMPOOL_F_NON_IO;
-    EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, void_pool));
+    EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, void_pool));
 }
 
 TEST_F(SetupTest, RingSizes) {
     rte_eth_conf conf{};
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
-    for (const uint16_t size : {uint16_t{32}, uint16_t{100}, uint16_t{4128}, uint16_t{72}}) {
-        EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(kPort, 0, size, 0, nullptr, pool)) << size;
-        EXPECT_EQ(-EINVAL, rte_eth_tx_queue_setup(kPort, 0, size, 0, nullptr)) << size;
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
+    for (const std::uint16_t size :
+         {std::uint16_t{32}, std::uint16_t{100}, std::uint16_t{4128}, std::uint16_t{72}}) {
+        EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(port_id, 0, size, 0, nullptr, pool)) << size;
+        EXPECT_EQ(-EINVAL, rte_eth_tx_queue_setup(port_id, 0, size, 0, nullptr)) << size;
     }
-    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, 4096, 0, nullptr, pool));
-    EXPECT_EQ(0, rte_eth_tx_queue_setup(kPort, 0, 4096, 0, nullptr));
-    EXPECT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, 96, 0, nullptr, pool)) << "set up again";
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, 4096, 0, nullptr, pool));
+    EXPECT_EQ(0, rte_eth_tx_queue_setup(port_id, 0, 4096, 0, nullptr));
+    EXPECT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, 96, 0, nullptr, pool)) << "set up again";
     rte_eth_rxq_info rxq;
     rte_eth_txq_info txq;
-    ASSERT_EQ(0, rte_eth_rx_queue_info_get(kPort, 0, &rxq));
+    ASSERT_EQ(0, rte_eth_rx_queue_info_get(port_id, 0, &rxq));
     EXPECT_EQ(96, rxq.nb_desc);
     EXPECT_EQ(2048, rxq.rx_buf_size);
     EXPECT_EQ(pool, rxq.mp);
-    ASSERT_EQ(0, rte_eth_tx_queue_info_get(kPort, 0, &txq));
+    ASSERT_EQ(0, rte_eth_tx_queue_info_get(port_id, 0, &txq));
     EXPECT_EQ(4096, txq.nb_desc);
     EXPECT_EQ(32, txq.conf.tx_rs_thresh);
 }
 
 TEST_F(SetupTest, RxFreeThreshold) {
     struct {
-        uint16_t asked, ring, got;
+        std::uint16_t asked, ring, got;
     } const cases[] = {{0, 64, 32}, {0, 96, 48},   {0, 128, 64},  {0, 4096, 64},
                        {1, 64, 32}, {32, 512, 32}, {48, 512, 48}, {511, 512, 511}};
     rte_eth_conf conf{};
@@ -127,28 +127,28 @@ TEST_F(SetupTest, RxFreeThreshold) {
     rte_eth_rxq_info info;
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     for (const auto &each : cases) {
         rxconf.rx_free_thresh = each.asked;
-        ASSERT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, each.ring, 0, &rxconf, pool));
-        ASSERT_EQ(0, rte_eth_rx_queue_info_get(kPort, 0, &info));
+        ASSERT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, each.ring, 0, &rxconf, pool));
+        ASSERT_EQ(0, rte_eth_rx_queue_info_get(port_id, 0, &info));
         EXPECT_EQ(each.got, info.conf.rx_free_thresh) << each.asked << " of " << each.ring;
     }
     rxconf.rx_free_thresh = 512;
-    EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(kPort, 0, 512, 0, &rxconf, pool));
+    EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(port_id, 0, 512, 0, &rxconf, pool));
 }
 
 TEST_F(SetupTest, RxDoorbellAtTheThreshold) {
     rte_eth_conf conf{};
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
-    ASSERT_EQ(0, rte_eth_rx_queue_setup(kPort, 0, 256, 0, nullptr, pool)); // refills by 64
-    ASSERT_EQ(0, rte_eth_tx_queue_setup(kPort, 0, 256, 0, nullptr));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
+    ASSERT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, 256, 0, nullptr, pool)); // refills by 64
+    ASSERT_EQ(0, rte_eth_tx_queue_setup(port_id, 0, 256, 0, nullptr));
     ASSERT_EQ(0, start());
-    device().sleep_us(model::Igb::kAutonegUs);
-    for (const uint32_t tail : {255u, 63u, 63u, 127u}) {
-        for (uint32_t i = 0; i < 32; i++)
+    device().sleep_us(model::Igb::autoneg_us);
+    for (const std::uint32_t tail : {255u, 63u, 63u, 127u}) {
+        for (std::uint32_t i = 0; i < 32; i++)
             ASSERT_EQ(Received::Delivered, device().receive(0, frame(i)));
         free_all(receive(32));
         EXPECT_EQ(tail, device().peek(reg::RDT(0)));
@@ -158,20 +158,20 @@ TEST_F(SetupTest, RxDoorbellAtTheThreshold) {
 TEST_F(SetupTest, MtuAndBuffers) {
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, configure());
-    ASSERT_EQ(0, rte_eth_dev_set_mtu(kPort, 2048 - 22));
+    ASSERT_EQ(0, rte_eth_dev_set_mtu(port_id, 2048 - 22));
     ASSERT_EQ(0, start());
     EXPECT_EQ(2048u, device().peek(reg::RLPML));
 
     test::LogCapture log;
-    EXPECT_EQ(-EINVAL, rte_eth_dev_set_mtu(kPort, 2048 - 21));
+    EXPECT_EQ(-EINVAL, rte_eth_dev_set_mtu(port_id, 2048 - 21));
     EXPECT_NE(std::string::npos, log.text().find("needs Rx buffers of 2049 bytes")) << log.text();
     EXPECT_EQ(2048u, device().peek(reg::RLPML));
-    EXPECT_EQ(0, rte_eth_dev_set_mtu(kPort, 1000));
+    EXPECT_EQ(0, rte_eth_dev_set_mtu(port_id, 1000));
     EXPECT_EQ(1022u, device().peek(reg::RLPML));
-    EXPECT_EQ(-EINVAL, rte_eth_dev_set_mtu(kPort, 9217));
+    EXPECT_EQ(-EINVAL, rte_eth_dev_set_mtu(port_id, 9217));
 
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
-    ASSERT_EQ(0, rte_eth_dev_set_mtu(kPort, 4000));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    ASSERT_EQ(0, rte_eth_dev_set_mtu(port_id, 4000));
     EXPECT_EQ(-EINVAL, start()) << "frames that fit no buffer";
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
 }
@@ -182,9 +182,9 @@ TEST_F(SetupTest, JumboFrames) {
     pool = large;
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, configure());
-    ASSERT_EQ(0, rte_eth_dev_set_mtu(kPort, 9216));
+    ASSERT_EQ(0, rte_eth_dev_set_mtu(port_id, 9216));
     ASSERT_EQ(0, start());
-    device().sleep_us(model::Igb::kAutonegUs);
+    device().sleep_us(model::Igb::autoneg_us);
     ASSERT_EQ(Received::Delivered, device().receive(0, frame(1, 9216 + 18)));
     const auto mbufs = receive();
     ASSERT_EQ(1u, mbufs.size());
@@ -197,8 +197,8 @@ TEST_F(SetupTest, SmallBuffersAreRefused) {
     rte_mempool *small = make_pool("small", "iommufd", 127, 1023 + RTE_PKTMBUF_HEADROOM);
 
     ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(kPort, 1, 1, &conf));
-    EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(kPort, 0, kRing, 0, nullptr, small));
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
+    EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, small));
 }
 
 } // namespace

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Transmit bursts: contents, order and completion. */
+// Transmit bursts: contents, order and completion.
 
 #include <algorithm>
 
@@ -27,7 +26,7 @@ TEST_P(TxTest, DescriptorAndBytes) {
     ASSERT_EQ(1u, device().sent.size());
     EXPECT_EQ(frame(5, 1514), device().sent[0].data);
     EXPECT_EQ(tx_desc_command(1514), device().sent[0].desc.command);
-    EXPECT_EQ(reinterpret_cast<uint64_t>(rte_pktmbuf_mtod(mbuf, void *)) + test::kDmaOffset,
+    EXPECT_EQ(reinterpret_cast<std::uint64_t>(rte_pktmbuf_mtod(mbuf, void *)) + test::dma_offset,
               device().sent[0].desc.address);
     EXPECT_EQ(1u, stats().opackets);
     EXPECT_EQ(1514u, stats().obytes);
@@ -52,43 +51,43 @@ TEST_P(TxTest, DataOffsetCounts) {
 }
 
 TEST_P(TxTest, ReportsStatusOnceInABatch) {
-    uint32_t next = 0;
+    std::uint32_t next = 0;
 
     // In bursts that do not fit into batches.
-    while (next < 7 * kRing) {
-        const uint32_t count = std::min(13u, 7 * kRing - next);
+    while (next < 7 * ring_size) {
+        const std::uint32_t count = std::min(13u, 7 * ring_size - next);
         ASSERT_EQ(count, send(packets(next, count)));
         next += count;
         device().transmit(0);
     }
     for (const model::Sent &sent : device().sent)
-        EXPECT_EQ(sent.index % kBatch == kBatch - 1, (sent.desc.command & tx_cmd::RS) != 0)
+        EXPECT_EQ(sent.index % batch_size == batch_size - 1, (sent.desc.command & tx_cmd::RS) != 0)
             << sent.index;
     EXPECT_EQ(next, device().sent.size());
-    EXPECT_EQ(next / kBatch, device().tx_write_backs);
+    EXPECT_EQ(next / batch_size, device().tx_write_backs);
 }
 
 TEST_P(TxTest, FullRing) {
-    auto mbufs = packets(0, kRing + 6);
+    auto mbufs = packets(0, ring_size + 6);
 
-    EXPECT_EQ(kRing - 1, send(mbufs)) << "one descriptor stays empty";
-    EXPECT_EQ(0, send({mbufs.begin() + kRing - 1, mbufs.end()}));
-    EXPECT_EQ(kRing - 1, device().transmit(0));
+    EXPECT_EQ(ring_size - 1, send(mbufs)) << "one descriptor stays empty";
+    EXPECT_EQ(0, send({mbufs.begin() + ring_size - 1, mbufs.end()}));
+    EXPECT_EQ(ring_size - 1, device().transmit(0));
     // The first batch is complete, the second has not reached its RS descriptor.
-    EXPECT_EQ(7, send({mbufs.begin() + kRing - 1, mbufs.end()}));
+    EXPECT_EQ(7, send({mbufs.begin() + ring_size - 1, mbufs.end()}));
     EXPECT_EQ(7, device().transmit(0));
-    for (uint32_t i = 0; i < mbufs.size(); i++)
+    for (std::uint32_t i = 0; i < mbufs.size(); i++)
         ASSERT_EQ(sent_frame(i), device().sent[i].data);
 }
 
 TEST_P(TxTest, FullRingWithADeviceThatStands) {
-    ASSERT_EQ(kRing - 1, send(packets(0, kRing - 1)));
+    ASSERT_EQ(ring_size - 1, send(packets(0, ring_size - 1)));
     for (int i = 0; i < 10; i++) {
         const auto more = packets(100, 32);
         EXPECT_EQ(0, send(more));
         free_all(more);
     }
-    EXPECT_EQ(kRing - 1u, held());
+    EXPECT_EQ(ring_size - 1u, held());
 }
 
 TEST_P(TxTest, CompletedMbufsAreFreed) {
@@ -96,52 +95,52 @@ TEST_P(TxTest, CompletedMbufsAreFreed) {
     ASSERT_EQ(31, send(packets(32, 31)));
     EXPECT_EQ(63u, held());
     device().transmit(0, 31); // the batch's last descriptor is not done
-    EXPECT_EQ(0, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    EXPECT_EQ(0, rte_eth_tx_done_cleanup(port_id, 0, 0));
     EXPECT_EQ(63u, held());
     device().transmit(0, 1);
-    EXPECT_EQ(32, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    EXPECT_EQ(32, rte_eth_tx_done_cleanup(port_id, 0, 0));
     EXPECT_EQ(31u, held());
     device().transmit(0);
-    EXPECT_EQ(0, rte_eth_tx_done_cleanup(kPort, 0, 0)) << "no RS descriptor among the rest";
+    EXPECT_EQ(0, rte_eth_tx_done_cleanup(port_id, 0, 0)) << "no RS descriptor among the rest";
 }
 
 TEST_P(TxTest, DoneOfTheLastLapIsNotDone) {
-    for (uint32_t i = 0; i < 4; i++) { // two laps, all done and cleaned
+    for (std::uint32_t i = 0; i < 4; i++) { // two laps, all done and cleaned
         ASSERT_EQ(32, send(packets(32 * i, 32)));
         device().transmit(0);
-        rte_eth_tx_done_cleanup(kPort, 0, 0);
+        rte_eth_tx_done_cleanup(port_id, 0, 0);
     }
     EXPECT_EQ(0u, held());
     ASSERT_EQ(31, send(packets(500, 31))); // their RS descriptor shows DD of lap two
-    EXPECT_EQ(0, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    EXPECT_EQ(0, rte_eth_tx_done_cleanup(port_id, 0, 0));
     EXPECT_EQ(31u, held());
 }
 
 TEST_P(TxTest, WrapsInOrder) {
-    uint32_t next = 0;
-    uint32_t checked = 0;
+    std::uint32_t next = 0;
+    std::uint32_t checked = 0;
 
-    for (uint32_t round = 0; next < 30 * kRing; round++) {
+    for (std::uint32_t round = 0; next < 30 * ring_size; round++) {
         const auto mbufs = packets(next, 1 + round * 7 % 64);
-        const uint16_t sent = send(mbufs);
+        const std::uint16_t sent = send(mbufs);
         next += sent;
         free_all({mbufs.begin() + sent, mbufs.end()});
-        device().transmit(0, static_cast<uint16_t>(round * 11 % 50));
+        device().transmit(0, static_cast<std::uint16_t>(round * 11 % 50));
     }
     device().transmit(0);
     for (const model::Sent &sent : device().sent)
         ASSERT_EQ(sent_frame(checked++), sent.data);
     EXPECT_EQ(next, checked);
     EXPECT_EQ(next, stats().opackets);
-    EXPECT_LT(held(), unsigned{kRing});
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_LT(held(), unsigned{ring_size});
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
 }
 
 TEST_P(TxTest, StopFreesWhatWasNotSent) {
     ASSERT_EQ(40, send(packets(0, 40)));
     device().transmit(0, 20);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
 }
 
@@ -156,16 +155,16 @@ protected:
 };
 
 TEST_P(TxFastFreeTest, SendsAndFrees) {
-    uint32_t next = 0;
+    std::uint32_t next = 0;
 
-    while (next < 10 * kRing) {
+    while (next < 10 * ring_size) {
         ASSERT_EQ(20, send(packets(next, 20)));
         next += 20;
         device().transmit(0);
     }
-    for (uint32_t i = 0; i < next; i++)
+    for (std::uint32_t i = 0; i < next; i++)
         ASSERT_EQ(sent_frame(i), device().sent[i].data);
-    rte_eth_tx_done_cleanup(kPort, 0, 0);
+    rte_eth_tx_done_cleanup(port_id, 0, 0);
     EXPECT_LT(held(), 32u);
 }
 
@@ -175,7 +174,7 @@ TEST_P(TxFastFreeTest, ForeignPoolThatIsNotMapped) {
     ASSERT_NE(nullptr, foreign);
     std::vector<rte_mbuf *> mbufs;
 
-    for (uint32_t i = 0; i < 16; i++)
+    for (std::uint32_t i = 0; i < 16; i++)
         mbufs.push_back(packet(foreign, i));
     EXPECT_EQ(16, send(mbufs));
     EXPECT_EQ(0, device().transmit(0));

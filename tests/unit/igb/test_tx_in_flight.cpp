@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file What a transmit queue says of its packets in flight, and when. */
+// What a transmit queue says of its packets in flight, and when.
 
 #include <algorithm>
 #include <cstring>
@@ -18,7 +17,7 @@ using namespace igb;
 
 class TxInFlightTest : public test::TxTest {
 protected:
-    static rte_iommufd_in_flight &queue(size_t n = 0) { return *test::bus().watched.at(n); }
+    static rte_iommufd_in_flight &queue(std::size_t n = 0) { return *test::bus().watched.at(n); }
 
     static std::vector<rte_iommufd_dma_range> in_flight() {
         std::vector<rte_iommufd_dma_range> ranges(queue().capacity);
@@ -26,12 +25,12 @@ protected:
         ranges.resize(queue().ranges(&queue(), ranges.data()));
         return ranges;
     }
-    static uint64_t dma_of(const rte_mbuf *mbuf) {
-        return reinterpret_cast<uint64_t>(rte_pktmbuf_mtod(mbuf, void *)) + test::kDmaOffset;
+    static std::uint64_t dma_of(const rte_mbuf *mbuf) {
+        return reinterpret_cast<std::uint64_t>(rte_pktmbuf_mtod(mbuf, void *)) + test::dma_offset;
     }
-    /** An mbuf of the pool with its data elsewhere; what is done when that is let go. */
+    // An mbuf of the pool with its data elsewhere; what is done when that is let go.
     rte_mbuf *external(rte_mbuf_ext_shared_info &info, void (*let_go)(void *, void *)) {
-        static uint8_t memory[2048];
+        static std::uint8_t memory[2048];
         rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
 
         info.free_cb = let_go;
@@ -47,20 +46,20 @@ TEST_P(TxInFlightTest, EveryPacketUntilItsBatchIsSent) {
     std::vector<rte_mbuf *> all;
 
     EXPECT_TRUE(in_flight().empty());
-    for (uint32_t n = 0; n < 5 * kRing; n += 7) {
+    for (std::uint32_t n = 0; n < 5 * ring_size; n += 7) {
         const auto more = packets(n, 7);
         all.insert(all.end(), more.begin(), more.end());
         // The oldest that are not sent. Whole batches that are sent are not in flight, whether
         // the driver has seen it or not.
-        const size_t sent = device().sent.size() / kBatch * kBatch;
-        if (all.size() - sent > kRing - 1) {
+        const std::size_t sent = device().sent.size() / batch_size * batch_size;
+        if (all.size() - sent > ring_size - 1) {
             device().transmit(0);
-            EXPECT_EQ((all.size() - 7) % kBatch, in_flight().size());
+            EXPECT_EQ((all.size() - 7) % batch_size, in_flight().size());
         }
         ASSERT_EQ(7, send(more));
         const auto ranges = in_flight();
-        ASSERT_EQ(all.size() - device().sent.size() / kBatch * kBatch, ranges.size());
-        for (size_t i = 0; i < ranges.size(); i++) {
+        ASSERT_EQ(all.size() - device().sent.size() / batch_size * batch_size, ranges.size());
+        for (std::size_t i = 0; i < ranges.size(); i++) {
             const rte_mbuf *mbuf = all[all.size() - ranges.size() + i];
             EXPECT_EQ(dma_of(mbuf), ranges[i].start);
             EXPECT_EQ(60 + (all.size() - ranges.size() + i) % 900, ranges[i].len);
@@ -69,43 +68,43 @@ TEST_P(TxInFlightTest, EveryPacketUntilItsBatchIsSent) {
 }
 
 TEST_P(TxInFlightTest, AFullRing) {
-    ASSERT_EQ(kRing - 1, send(packets(0, kRing - 1)));
-    EXPECT_EQ(kRing - 1u, in_flight().size());
-    EXPECT_LE(kRing - 1u, queue().capacity);
-    device().transmit(0, kBatch - 1);
-    EXPECT_EQ(kRing - 1u, in_flight().size()) << "nothing is known of a batch before its end";
+    ASSERT_EQ(ring_size - 1, send(packets(0, ring_size - 1)));
+    EXPECT_EQ(ring_size - 1u, in_flight().size());
+    EXPECT_LE(ring_size - 1u, queue().capacity);
+    device().transmit(0, batch_size - 1);
+    EXPECT_EQ(ring_size - 1u, in_flight().size()) << "nothing is known of a batch before its end";
     device().transmit(0, 1);
-    EXPECT_EQ(kRing - 1u - kBatch, in_flight().size());
+    EXPECT_EQ(ring_size - 1u - batch_size, in_flight().size());
 }
 
 TEST_P(TxInFlightTest, QueuesAreAskedWhileTheDeviceMayRead) {
     EXPECT_EQ(1u, test::bus().watched.size());
     EXPECT_LT(test::bus().when("register"), test::bus().when("bus_master_on"));
     ASSERT_EQ(3, send(packets(0, 3)));
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_TRUE(test::bus().watched.empty());
     EXPECT_LT(test::bus().when("bus_master_off"), SIZE_MAX);
     EXPECT_GE(test::bus().when("unregister"), test::bus().when("bus_master_off"));
-    ASSERT_EQ(0, rte_eth_dev_start(kPort));
+    ASSERT_EQ(0, rte_eth_dev_start(port_id));
     EXPECT_EQ(1u, test::bus().watched.size());
     EXPECT_TRUE(in_flight().empty());
 }
 
 TEST_P(TxInFlightTest, AStartThatFailsAsksNobody) {
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     ASSERT_EQ(0, configure(2));
     for (const int before : {0, 1}) { // the first queue's registration fails, and the second's
         test::bus().register_error = -ENOMEM;
         test::bus().registered_before_error = before;
-        EXPECT_EQ(-ENOMEM, rte_eth_dev_start(kPort));
+        EXPECT_EQ(-ENOMEM, rte_eth_dev_start(port_id));
         EXPECT_TRUE(test::bus().watched.empty());
         test::bus().register_error = 0;
     }
     test::bus().bus_master_on_error = -EIO; // the last step but the queues themselves
-    EXPECT_EQ(-EIO, rte_eth_dev_start(kPort));
+    EXPECT_EQ(-EIO, rte_eth_dev_start(port_id));
     EXPECT_TRUE(test::bus().watched.empty());
     test::bus().bus_master_on_error = 0;
-    EXPECT_EQ(0, rte_eth_dev_start(kPort));
+    EXPECT_EQ(0, rte_eth_dev_start(port_id));
     EXPECT_EQ(2u, test::bus().watched.size());
 }
 
@@ -113,12 +112,12 @@ TEST_P(TxInFlightTest, AStopThatFailsGoesOnAsking) {
     ASSERT_EQ(3, send(packets(0, 3)));
     test::bus().bus_master_off_error = -EIO;
     device().faults.reset_hangs = true;
-    EXPECT_NE(0, rte_eth_dev_stop(kPort));
+    EXPECT_NE(0, rte_eth_dev_stop(port_id));
     ASSERT_EQ(1u, test::bus().watched.size());
     EXPECT_EQ(3u, in_flight().size()) << "DMA may go on";
     test::bus().bus_master_off_error = 0;
     device().faults.reset_hangs = false;
-    EXPECT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_TRUE(test::bus().watched.empty());
 }
 
@@ -139,13 +138,13 @@ TEST_P(TxInFlightTest, LookupsAreAnnounced) {
 // What applications do in that callback is to unmap the memory: the device has shown DD.
 TEST_P(TxInFlightTest, ABufferIsNotInFlightWhenItIsLetGo) {
     static bool let_go;
-    static size_t then;
+    static std::size_t then;
     static rte_iova_t dma;
     rte_mbuf_ext_shared_info info{};
     rte_mbuf *mbuf = external(info, [](void *, void *) {
         const auto ranges = in_flight();
         let_go = true;
-        then = static_cast<size_t>(
+        then = static_cast<std::size_t>(
             std::count_if(ranges.begin(), ranges.end(), [](auto &r) { return r.start == dma; }));
     });
 
@@ -156,17 +155,17 @@ TEST_P(TxInFlightTest, ABufferIsNotInFlightWhenItIsLetGo) {
     ASSERT_EQ(1u, in_flight().size());
     EXPECT_EQ(dma, in_flight()[0].start);
     EXPECT_EQ(100u, in_flight()[0].len);
-    ASSERT_EQ(kBatch + 2, send(packets(0, kBatch + 2)));
+    ASSERT_EQ(batch_size + 2, send(packets(0, batch_size + 2)));
     device().transmit(0);
     EXPECT_FALSE(let_go);
-    ASSERT_EQ(kBatch, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    ASSERT_EQ(batch_size, rte_eth_tx_done_cleanup(port_id, 0, 0));
     EXPECT_TRUE(let_go);
     EXPECT_EQ(0u, then);
 }
 
 TEST_P(TxInFlightTest, ADroppedBufferIsLetGoBetweenLookups) {
-    static std::vector<uint32_t> lookups;
-    static std::vector<size_t> ahead;
+    static std::vector<std::uint32_t> lookups;
+    static std::vector<std::size_t> ahead;
     rte_mempool *foreign = make_pool("foreign", "ring_mp_mc", 63);
     ASSERT_NE(nullptr, foreign);
     map_pool(foreign);
@@ -177,7 +176,7 @@ TEST_P(TxInFlightTest, ADroppedBufferIsLetGoBetweenLookups) {
     lookups.clear();
     ahead.clear();
     for (auto &info : infos) {
-        mbufs.push_back(packet(foreign, static_cast<uint32_t>(mbufs.size())));
+        mbufs.push_back(packet(foreign, static_cast<std::uint32_t>(mbufs.size())));
         mbufs.push_back(external(info, [](void *, void *) {
             lookups.push_back(queue().lookups);
             ahead.push_back(in_flight().size());
@@ -186,13 +185,13 @@ TEST_P(TxInFlightTest, ADroppedBufferIsLetGoBetweenLookups) {
     mbufs.push_back(packet(pool, 1));
     ASSERT_EQ(mbufs.size(), send(mbufs));
     EXPECT_EQ(infos.size(), lookups.size());
-    for (size_t i = 0; i < lookups.size(); i++) {
+    for (std::size_t i = 0; i < lookups.size(); i++) {
         EXPECT_EQ(0u, lookups[i] % 2) << "the callback would wait for itself";
         EXPECT_GT(ahead[i], i) << "those before it are seen to be in flight";
     }
     EXPECT_EQ(infos.size(), stats().oerrors);
     EXPECT_EQ(infos.size() + 1, in_flight().size());
-    EXPECT_EQ(infos.size() + 1, static_cast<size_t>(device().transmit(0)));
+    EXPECT_EQ(infos.size() + 1, static_cast<std::size_t>(device().transmit(0)));
 }
 
 EVERY_VARIANT(TxInFlightTest);

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Transmit bursts: mbufs of every origin and shape. */
+// Transmit bursts: mbufs of every origin and shape.
 
 #include <rte_ethdev.h>
 
@@ -15,7 +14,7 @@ namespace {
 
 using namespace igb;
 
-/** An instance of its own: test suites of one name have one class. */
+// An instance of its own: test suites of one name have one class.
 class TxMbufTest : public test::TxTest {};
 
 TEST_P(TxMbufTest, SeveralSegmentsAreDropped) {
@@ -34,13 +33,13 @@ TEST_P(TxMbufTest, LengthsTheHardwareCannotSend) {
     rte_mempool *large = make_pool("large", "iommufd", 15, 10240);
     ASSERT_NE(nullptr, large);
 
-    EXPECT_EQ(6, send({packet(pool, 1, kTxMinLength - 1), packet(pool, 2, kTxMinLength),
-                       rte_pktmbuf_alloc(pool), packet(large, 3, kTxMaxLength + 1),
-                       packet(large, 4, kTxMaxLength), packet(pool, 5)}));
+    EXPECT_EQ(6, send({packet(pool, 1, tx_min_length - 1), packet(pool, 2, tx_min_length),
+                       rte_pktmbuf_alloc(pool), packet(large, 3, tx_max_length + 1),
+                       packet(large, 4, tx_max_length), packet(pool, 5)}));
     device().transmit(0);
     ASSERT_EQ(3u, device().sent.size());
-    EXPECT_EQ(kTxMinLength, device().sent[0].data.size());
-    EXPECT_EQ(frame(4, kTxMaxLength), device().sent[1].data);
+    EXPECT_EQ(tx_min_length, device().sent[0].data.size());
+    EXPECT_EQ(frame(4, tx_max_length), device().sent[1].data);
     EXPECT_EQ(frame(5), device().sent[2].data);
     EXPECT_EQ(3u, stats().oerrors);
 }
@@ -118,12 +117,12 @@ TEST_P(TxMbufTest, Clone) {
     EXPECT_EQ(2u, device().sent.size());
     EXPECT_EQ(1u, stats().oerrors);
     free_all({original, unmapped});
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     EXPECT_EQ(0u, rte_mempool_in_use_count(foreign));
 }
 
 TEST_P(TxMbufTest, ExternalBuffer) {
-    static uint8_t memory[256];
+    static std::uint8_t memory[256];
     static bool freed;
     rte_mbuf_ext_shared_info info{};
     rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
@@ -150,7 +149,7 @@ TEST_P(TxMbufTest, ExternalBuffer) {
     EXPECT_FALSE(freed);
     ASSERT_EQ(31, send(packets(0, 31)));
     device().transmit(0);
-    rte_eth_tx_done_cleanup(kPort, 0, 0);
+    rte_eth_tx_done_cleanup(port_id, 0, 0);
     EXPECT_TRUE(freed);
     EXPECT_EQ(0u, held());
 }
@@ -161,7 +160,7 @@ TEST_P(TxMbufTest, SecondReferenceSurvives) {
     rte_mbuf_refcnt_update(mbufs[7], 1);
     ASSERT_EQ(32, send(mbufs));
     device().transmit(0);
-    ASSERT_EQ(32, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    ASSERT_EQ(32, rte_eth_tx_done_cleanup(port_id, 0, 0));
     EXPECT_EQ(1u, held());
     EXPECT_EQ(1, rte_mbuf_refcnt_read(mbufs[7]));
     EXPECT_EQ(sent_frame(7), contents(mbufs[7]));
@@ -173,11 +172,11 @@ TEST_P(TxMbufTest, EachPoolGetsItsOwnBack) {
     ASSERT_NE(nullptr, second);
     std::vector<rte_mbuf *> mbufs;
 
-    for (uint32_t i = 0; i < 32; i++)
+    for (std::uint32_t i = 0; i < 32; i++)
         mbufs.push_back(packet(i % 3 ? pool : second, i));
     ASSERT_EQ(32, send(mbufs));
     device().transmit(0);
-    ASSERT_EQ(32, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    ASSERT_EQ(32, rte_eth_tx_done_cleanup(port_id, 0, 0));
     EXPECT_EQ(0u, held());
     EXPECT_EQ(0u, rte_mempool_in_use_count(second));
     EXPECT_EQ(32u, device().sent.size());
@@ -186,10 +185,10 @@ TEST_P(TxMbufTest, EachPoolGetsItsOwnBack) {
 TEST_P(TxMbufTest, PoolMadeInTheSamePlaceIsNotTrusted) {
     rte_mempool *first = make_pool("same", "iommufd", 63);
     ASSERT_NE(nullptr, first);
-    for (uint32_t i = 0; i < 32; i++)
+    for (std::uint32_t i = 0; i < 32; i++)
         ASSERT_EQ(1, send({packet(first, i)}));
     device().transmit(0);
-    ASSERT_EQ(32, rte_eth_tx_done_cleanup(kPort, 0, 0));
+    ASSERT_EQ(32, rte_eth_tx_done_cleanup(port_id, 0, 0));
     pools.pop_back();
     rte_mempool_free(first);
 
@@ -203,21 +202,21 @@ TEST_P(TxMbufTest, PoolMadeInTheSamePlaceIsNotTrusted) {
     EXPECT_EQ(1u, stats().oerrors);
 }
 
-/** What makes a packet worth a closer look. */
+// What makes a packet worth a closer look.
 struct Oddity {
     const char *name;
     void (*make)(rte_mbuf *mbuf);
-    bool sent; /**< Or dropped. */
+    bool sent; // Or dropped.
 };
 
 rte_mbuf_ext_shared_info someone_elses;
 
-constexpr Oddity kOddities[] = {
+constexpr Oddity oddities[] = {
     {"second reference", [](rte_mbuf *mbuf) { rte_mbuf_refcnt_update(mbuf, 1); }, true},
     {"two segments", [](rte_mbuf *mbuf) { mbuf->nb_segs = 2; }, false},
-    {"too short", [](rte_mbuf *mbuf) { mbuf->data_len = kTxMinLength - 1; }, false},
+    {"too short", [](rte_mbuf *mbuf) { mbuf->data_len = tx_min_length - 1; }, false},
     {"empty", [](rte_mbuf *mbuf) { mbuf->data_len = 0; }, false},
-    {"too long", [](rte_mbuf *mbuf) { mbuf->data_len = kTxMaxLength + 1; }, false},
+    {"too long", [](rte_mbuf *mbuf) { mbuf->data_len = tx_max_length + 1; }, false},
     {"longest number", [](rte_mbuf *mbuf) { mbuf->data_len = UINT16_MAX; }, false},
     {"address of an application",
      [](rte_mbuf *mbuf) {
@@ -230,7 +229,7 @@ constexpr Oddity kOddities[] = {
      false},
     {"what a plain packet may have",
      [](rte_mbuf *mbuf) {
-         mbuf->ol_flags = ~uint64_t{RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL};
+         mbuf->ol_flags = ~std::uint64_t{RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL};
          mbuf->port = UINT16_MAX;
          mbuf->packet_type = UINT32_MAX;
          mbuf->hash.rss = UINT32_MAX;
@@ -242,13 +241,13 @@ constexpr Oddity kOddities[] = {
 // A vector function looks at several packets at once: wherever the odd one is, it alone is
 // treated in another way.
 TEST_P(TxMbufTest, AnOddOneAnywhereInATurn) {
-    constexpr uint32_t count = 21;
+    constexpr std::uint32_t count = 21;
 
-    for (const Oddity &oddity : kOddities) {
-        for (uint32_t odd = 0; odd < count; odd++) {
+    for (const Oddity &oddity : oddities) {
+        for (std::uint32_t odd = 0; odd < count; odd++) {
             SCOPED_TRACE(testing::Message() << oddity.name << " at " << odd);
             const std::vector<rte_mbuf *> mbufs = packets(0, count);
-            const uint64_t errors = stats().oerrors;
+            const std::uint64_t errors = stats().oerrors;
 
             oddity.make(mbufs[odd]);
             device().sent.clear();
@@ -258,17 +257,17 @@ TEST_P(TxMbufTest, AnOddOneAnywhereInATurn) {
             if (rte_mbuf_refcnt_read(mbufs[odd]) == 2)
                 rte_mbuf_refcnt_update(mbufs[odd], -1);
             auto sent = device().sent.begin();
-            for (uint32_t i = 0; i < count; i++) {
+            for (std::uint32_t i = 0; i < count; i++) {
                 if (i == odd && !oddity.sent)
                     continue;
                 ASSERT_EQ(sent_frame(i), sent->data);
-                ASSERT_EQ(tx_desc_command(static_cast<uint16_t>(60 + i)),
-                          sent->desc.command & ~kTxReportStatus);
+                ASSERT_EQ(tx_desc_command(static_cast<std::uint16_t>(60 + i)),
+                          sent->desc.command & ~tx_report_status);
                 ++sent;
             }
         }
     }
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     expect_whole(pool);
 }
 

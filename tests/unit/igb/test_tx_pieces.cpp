@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Packets whose data lies in pages that are no neighbours for the device. */
+// Packets whose data lies in pages that are no neighbours for the device.
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,26 +19,27 @@ namespace {
 
 using namespace igb;
 
-constexpr size_t kPage = 4096;
-constexpr size_t kPages = 5;
+constexpr std::size_t page_size = 4096;
+constexpr std::size_t nb_pages = 5;
 
 class TxPiecesTest : public test::TxTest {
 protected:
     void SetUp() override {
         TxTest::SetUp();
-        memory.reset(static_cast<uint8_t *>(std::aligned_alloc(kPage, kPages * kPage)));
-        for (size_t i = 0; i < kPages * kPage; i++)
-            memory.get()[i] = static_cast<uint8_t>(i * 7 + i / kPage);
+        memory.reset(
+            static_cast<std::uint8_t *>(std::aligned_alloc(page_size, nb_pages * page_size)));
+        for (std::size_t i = 0; i < nb_pages * page_size; i++)
+            memory.get()[i] = static_cast<std::uint8_t>(i * 7 + i / page_size);
         info.free_cb = [](void *, void *) {};
         rte_mbuf_ext_refcnt_set(&info, 60000);
     }
 
-    void map_pages(size_t count = kPages) {
-        test::bus().map_scattered(memory.get(), count * kPage);
+    void map_pages(std::size_t count = nb_pages) {
+        test::bus().map_scattered(memory.get(), count * page_size);
     }
 
-    /** An mbuf of the pool with its data in the scattered pages. */
-    rte_mbuf *at(size_t offset, uint16_t length) {
+    // An mbuf of the pool with its data in the scattered pages.
+    rte_mbuf *at(std::size_t offset, std::uint16_t length) {
         rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
 
         rte_pktmbuf_attach_extbuf(mbuf, memory.get() + offset, 0xDEAD000, length, &info);
@@ -47,39 +47,39 @@ protected:
         EXPECT_NE(nullptr, rte_pktmbuf_append(mbuf, length));
         return mbuf;
     }
-    std::vector<uint8_t> data_at(size_t offset, size_t length) const {
+    std::vector<std::uint8_t> data_at(std::size_t offset, std::size_t length) const {
         return {memory.get() + offset, memory.get() + offset + length};
     }
 
     struct Free {
-        void operator()(uint8_t *bytes) const { std::free(bytes); }
+        void operator()(std::uint8_t *bytes) const { std::free(bytes); }
     };
-    std::unique_ptr<uint8_t, Free> memory;
+    std::unique_ptr<std::uint8_t, Free> memory;
     rte_mbuf_ext_shared_info info{};
 };
 
 TEST_P(TxPiecesTest, OneDescriptorForEachPiece) {
     const struct {
-        size_t offset;
-        uint16_t length;
+        std::size_t offset;
+        std::uint16_t length;
         unsigned int pieces;
     } cases[] = {
         {0, 60, 1},
-        {kPage - 60, 60, 1},
-        {kPage - 59, 60, 2},
-        {kPage - 1, 60, 2},
-        {2 * kPage - 700, 1514, 2},
-        {kPage - 1, kPage + 2, 3},
-        {kPage - 1, 2 * kPage + 2, 4},
-        {kPage - 1, kTxMaxLength, 4},
-        {0, kTxMaxLength, 3},
+        {page_size - 60, 60, 1},
+        {page_size - 59, 60, 2},
+        {page_size - 1, 60, 2},
+        {2 * page_size - 700, 1514, 2},
+        {page_size - 1, page_size + 2, 3},
+        {page_size - 1, 2 * page_size + 2, 4},
+        {page_size - 1, tx_max_length, 4},
+        {0, tx_max_length, 3},
     };
 
     map_pages();
     for (const auto &c : cases) {
         SCOPED_TRACE(testing::Message() << c.length << " bytes at " << c.offset);
-        const uint64_t bytes = stats().obytes;
-        const uint64_t packets = stats().opackets;
+        const std::uint64_t bytes = stats().obytes;
+        const std::uint64_t packets = stats().opackets;
 
         device().sent.clear();
         ASSERT_EQ(1, send({at(c.offset, c.length)}));
@@ -91,63 +91,63 @@ TEST_P(TxPiecesTest, OneDescriptorForEachPiece) {
         EXPECT_EQ(c.length, stats().obytes - bytes);
     }
     EXPECT_EQ(0u, stats().oerrors);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     expect_whole(pool);
 }
 
 // Pieces lie across the end of a batch and of the ring, at every place of both.
 TEST_P(TxPiecesTest, AnywhereInTheRing) {
-    constexpr size_t kOffset = kPage - 1;
-    constexpr uint16_t kLength = 2 * kPage + 100; // four pieces
-    uint32_t plain = 0;
-    size_t descriptors = 0;
+    constexpr std::size_t offset = page_size - 1;
+    constexpr std::uint16_t length = 2 * page_size + 100; // four pieces
+    std::uint32_t plain = 0;
+    std::size_t descriptors = 0;
 
     map_pages();
-    for (uint32_t lap = 0; lap < 40; lap++) {
+    for (std::uint32_t lap = 0; lap < 40; lap++) {
         std::vector<rte_mbuf *> mbufs = packets(plain, lap % 7);
         const auto after = packets(plain + lap % 7, lap % 3);
-        mbufs.push_back(at(kOffset, kLength));
+        mbufs.push_back(at(offset, length));
         mbufs.insert(mbufs.end(), after.begin(), after.end());
         device().sent.clear();
         ASSERT_EQ(mbufs.size(), send(mbufs)) << lap;
         descriptors += device().transmit(0);
         ASSERT_EQ(mbufs.size(), device().sent.size());
-        for (uint32_t i = 0; i < mbufs.size(); i++) {
+        for (std::uint32_t i = 0; i < mbufs.size(); i++) {
             if (i == lap % 7)
-                EXPECT_EQ(data_at(kOffset, kLength), device().sent[i].data);
+                EXPECT_EQ(data_at(offset, length), device().sent[i].data);
             else
                 EXPECT_EQ(sent_frame(plain++), device().sent[i].data);
         }
         // Every batch reports once, whatever its last descriptor is.
-        ASSERT_EQ(descriptors / kBatch, device().tx_write_backs);
+        ASSERT_EQ(descriptors / batch_size, device().tx_write_backs);
     }
-    EXPECT_GT(descriptors, 3u * kRing);
-    rte_eth_tx_done_cleanup(kPort, 0, 0);
-    EXPECT_LE(held(), descriptors % kBatch);
-    ASSERT_EQ(0, rte_eth_dev_stop(kPort));
+    EXPECT_GT(descriptors, 3u * ring_size);
+    rte_eth_tx_done_cleanup(port_id, 0, 0);
+    EXPECT_LE(held(), descriptors % batch_size);
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
     expect_whole(pool);
 }
 
 TEST_P(TxPiecesTest, WaitsForRoomForAllOfThem) {
     map_pages();
-    ASSERT_EQ(kRing - 3, send(packets(0, kRing - 3))); // room for two descriptors
+    ASSERT_EQ(ring_size - 3, send(packets(0, ring_size - 3))); // room for two descriptors
     const auto before = packets(1000, 1);
     const auto after = packets(1001, 1);
-    rte_mbuf *wide = at(kPage - 1, 2000);
+    rte_mbuf *wide = at(page_size - 1, 2000);
     EXPECT_EQ(1, send({before[0], wide, after[0]})) << "one descriptor is left, and order is kept";
     EXPECT_EQ(0, send({wide, after[0]}));
-    EXPECT_EQ(kRing - 2u, device().transmit(0));
+    EXPECT_EQ(ring_size - 2u, device().transmit(0));
     EXPECT_EQ(2, send({wide, after[0]}));
     EXPECT_EQ(3u, device().transmit(0));
-    ASSERT_EQ(kRing, device().sent.size());
-    EXPECT_EQ(data_at(kPage - 1, 2000), device().sent[kRing - 2].data);
-    EXPECT_EQ(sent_frame(1001), device().sent[kRing - 1].data);
+    ASSERT_EQ(ring_size, device().sent.size());
+    EXPECT_EQ(data_at(page_size - 1, 2000), device().sent[ring_size - 2].data);
+    EXPECT_EQ(sent_frame(1001), device().sent[ring_size - 1].data);
     EXPECT_EQ(0u, stats().oerrors);
 }
 
 TEST_P(TxPiecesTest, APieceThatIsNotMappedDropsThePacket) {
     map_pages(2);
-    EXPECT_EQ(3, send({packet(pool, 1), at(2 * kPage - 100, 200), packet(pool, 2)}));
+    EXPECT_EQ(3, send({packet(pool, 1), at(2 * page_size - 100, 200), packet(pool, 2)}));
     EXPECT_EQ(2u, device().transmit(0));
     EXPECT_EQ(1u, stats().oerrors);
     EXPECT_EQ(frame(2), device().sent[1].data);
@@ -156,23 +156,23 @@ TEST_P(TxPiecesTest, APieceThatIsNotMappedDropsThePacket) {
 TEST_P(TxPiecesTest, CleanupCountsPackets) {
     map_pages();
     for (int i = 0; i < 10; i++)
-        ASSERT_EQ(1, send({at(kPage - 1, 2 * kPage + 2)}));
+        ASSERT_EQ(1, send({at(page_size - 1, 2 * page_size + 2)}));
     ASSERT_EQ(20, send(packets(0, 20)));
     device().transmit(0);
     // 32 descriptors: eight packets of four.
-    EXPECT_EQ(8, rte_eth_tx_done_cleanup(kPort, 0, 8));
+    EXPECT_EQ(8, rte_eth_tx_done_cleanup(port_id, 0, 8));
     EXPECT_EQ(22u, held());
 }
 
 TEST_P(TxPiecesTest, EveryPieceIsInFlight) {
     map_pages();
-    ASSERT_EQ(1, send({at(kPage - 10, 100)}));
+    ASSERT_EQ(1, send({at(page_size - 10, 100)}));
     rte_iommufd_in_flight *queue = test::bus().watched.at(0);
     std::vector<rte_iommufd_dma_range> ranges(queue->capacity);
     ASSERT_EQ(2u, queue->ranges(queue, ranges.data()));
-    EXPECT_EQ(test::bus().memory.dma_of(memory.get() + kPage - 10), ranges[0].start);
+    EXPECT_EQ(test::bus().memory.dma_of(memory.get() + page_size - 10), ranges[0].start);
     EXPECT_EQ(10u, ranges[0].len);
-    EXPECT_EQ(test::bus().memory.dma_of(memory.get() + kPage), ranges[1].start);
+    EXPECT_EQ(test::bus().memory.dma_of(memory.get() + page_size), ranges[1].start);
     EXPECT_EQ(90u, ranges[1].len);
 }
 

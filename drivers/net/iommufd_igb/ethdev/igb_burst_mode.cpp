@@ -1,13 +1,9 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * The one place that chooses burst functions. A variant (vector, scattered) is a row here
- * and a function in a file of its own; rows stand from the fastest to the most general, after
- * those that a configuration demands, and the first that suits the configuration is taken.
- */
+// The one place that chooses burst functions. A variant (vector, scattered) is a row here
+// and a function in a file of its own; rows stand from the fastest to the most general, after
+// those that a configuration demands, and the first that suits the configuration is taken.
 
 // Of rte_vect_get_max_simd_bitwidth(), which every vector driver calls.
 #define ALLOW_EXPERIMENTAL_API
@@ -48,9 +44,9 @@ bool always(const rte_eth_dev *) {
     return true;
 }
 
-/** A port has one receive function for all queues. */
+// A port has one receive function for all queues.
 bool looks_up(const rte_eth_dev *dev) {
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         const auto *queue = static_cast<const RxQueue *>(dev->data->rx_queues[i]);
         if (queue != nullptr && queue->lookup.enabled)
             return true;
@@ -67,14 +63,14 @@ bool avx2(const rte_eth_dev *) {
     return rte_vect_get_max_simd_bitwidth() >= RTE_VECT_SIMD_256 && has(RTE_CPUFLAG_AVX2);
 }
 
-/** DPDK's own limit is 256: 512 has to be asked for. */
+// DPDK's own limit is 256: 512 has to be asked for.
 bool avx512(const rte_eth_dev *) {
     return rte_vect_get_max_simd_bitwidth() >= RTE_VECT_SIMD_512 && has(RTE_CPUFLAG_AVX512F) &&
            has(RTE_CPUFLAG_AVX512BW) && has(RTE_CPUFLAG_AVX512DQ) && has(RTE_CPUFLAG_AVX512VL);
 }
 #endif
 
-constexpr RxVariant kRxVariants[] = {
+constexpr RxVariant rx_variants[] = {
     {rx_burst_lookup, looks_up, "Scalar, addresses looked up"},
 #if defined(RTE_ARCH_X86_64)
     {rx_burst_avx512, avx512, "Vector AVX512"},
@@ -83,7 +79,7 @@ constexpr RxVariant kRxVariants[] = {
     {rx_burst_scalar, always, "Scalar"},
 };
 
-constexpr TxVariant kTxVariants[] = {
+constexpr TxVariant tx_variants[] = {
 #if defined(RTE_ARCH_X86_64)
     {tx_burst_avx512, avx512, "Vector AVX512"},
     {tx_burst_avx2, avx2, "Vector AVX2"},
@@ -105,13 +101,13 @@ int name_of(const Variants &variants, Burst burst, rte_eth_burst_mode *mode) {
 } // namespace
 
 void select_bursts(rte_eth_dev *dev) {
-    for (const RxVariant &variant : kRxVariants) {
+    for (const RxVariant &variant : rx_variants) {
         if (variant.suits(dev)) {
             dev->rx_pkt_burst = variant.burst;
             break;
         }
     }
-    for (const TxVariant &variant : kTxVariants) {
+    for (const TxVariant &variant : tx_variants) {
         if (variant.suits(dev)) {
             dev->tx_pkt_burst = variant.burst;
             break;
@@ -119,12 +115,12 @@ void select_bursts(rte_eth_dev *dev) {
     }
 }
 
-int rx_burst_mode_get(rte_eth_dev *dev, uint16_t, rte_eth_burst_mode *mode) {
-    return name_of(kRxVariants, dev->rx_pkt_burst, mode);
+int rx_burst_mode_get(rte_eth_dev *dev, std::uint16_t, rte_eth_burst_mode *mode) {
+    return name_of(rx_variants, dev->rx_pkt_burst, mode);
 }
 
-int tx_burst_mode_get(rte_eth_dev *dev, uint16_t, rte_eth_burst_mode *mode) {
-    return name_of(kTxVariants, dev->tx_pkt_burst, mode);
+int tx_burst_mode_get(rte_eth_dev *dev, std::uint16_t, rte_eth_burst_mode *mode) {
+    return name_of(tx_variants, dev->tx_pkt_burst, mode);
 }
 
 } // namespace igb

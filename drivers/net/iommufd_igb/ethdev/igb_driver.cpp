@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file The driver on the iommufd bus: IDs, probe, remove. */
+// The driver on the iommufd bus: IDs, probe, remove.
 
 #include <cerrno>
 
@@ -16,13 +15,13 @@ namespace igb {
 
 namespace {
 
-constexpr uint16_t kVendorIntel = 0x8086;
-constexpr uint16_t kDevice82576 = 0x10C9; // Linux 7.3, igb/e1000_hw.h: E1000_DEV_ID_82576
+constexpr std::uint16_t vendor_intel = 0x8086;
+constexpr std::uint16_t device_82576 = 0x10C9; // Linux 7.3, igb/e1000_hw.h: E1000_DEV_ID_82576
 
-constexpr rte_pci_id kIds[] = {
+constexpr rte_pci_id pci_ids[] = {
     {.class_id = RTE_CLASS_ANY_ID,
-     .vendor_id = kVendorIntel,
-     .device_id = kDevice82576,
+     .vendor_id = vendor_intel,
+     .device_id = device_82576,
      .subsystem_vendor_id = RTE_PCI_ANY_ID,
      .subsystem_device_id = RTE_PCI_ANY_ID},
     {}, // the end
@@ -53,7 +52,7 @@ constinit rte_iommufd_driver driver = {
     .driver = {},
     .probe = probe,
     .remove = remove,
-    .id_table = kIds,
+    .id_table = pci_ids,
     .valid_devargs = nullptr,
 };
 
@@ -62,4 +61,4 @@ constinit rte_iommufd_driver driver = {
 } // namespace igb
 
 RTE_PMD_REGISTER_IOMMUFD(net_iommufd_igb, igb::driver);
-RTE_IOMMUFD_PMD_INFO(net_iommufd_igb, igb::kIds);
+RTE_IOMMUFD_PMD_INFO(net_iommufd_igb, igb::pci_ids);

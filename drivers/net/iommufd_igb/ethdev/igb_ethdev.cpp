@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Life of a port: made, configured, started, stopped, closed. */
+// Life of a port: made, configured, started, stopped, closed.
 
 #include <algorithm>
 #include <cerrno>
@@ -24,14 +23,14 @@ static_assert(std::is_trivially_destructible_v<Adapter>);
 
 namespace {
 
-/** Toeplitz key of Microsoft's RSS verification suite, the default of other drivers too. */
-constexpr std::array<uint8_t, kRssKeySize> kDefaultKey = {
+// Toeplitz key of Microsoft's RSS verification suite, the default of other drivers too.
+constexpr std::array<std::uint8_t, rss_key_size> default_key = {
     0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
     0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
     0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
 
-/** The hardware has one switch for both. */
-constexpr uint64_t kL4Checksums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+// The hardware has one switch for both.
+constexpr std::uint64_t l4_checksums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 
 int report(const rte_eth_dev *dev, const Status &status) {
     if (!status.ok())
@@ -39,11 +38,11 @@ int report(const rte_eth_dev *dev, const Status &status) {
     return status.error;
 }
 
-uint32_t rss_fields(uint64_t rss_hf) {
+std::uint32_t rss_fields(std::uint64_t rss_hf) {
     static constexpr struct {
-        uint64_t hash;
-        uint32_t field;
-    } kFields[] = {
+        std::uint64_t hash;
+        std::uint32_t field;
+    } hash_fields[] = {
         {RTE_ETH_RSS_IPV4, mrqc::IPV4},
         {RTE_ETH_RSS_NONFRAG_IPV4_TCP, mrqc::IPV4_TCP},
         {RTE_ETH_RSS_NONFRAG_IPV4_UDP, mrqc::IPV4_UDP},
@@ -51,18 +50,16 @@ uint32_t rss_fields(uint64_t rss_hf) {
         {RTE_ETH_RSS_NONFRAG_IPV6_TCP, mrqc::IPV6_TCP},
         {RTE_ETH_RSS_NONFRAG_IPV6_UDP, mrqc::IPV6_UDP},
     };
-    uint32_t fields = 0;
+    std::uint32_t fields = 0;
 
-    for (const auto &entry : kFields)
+    for (const auto &entry : hash_fields)
         if (rss_hf & entry.hash)
             fields |= entry.field;
     return fields;
 }
 
-/**
- * Reset, then everything that does not depend on queues; unless probing has just done it, for a
- * reset takes the link away, which is half a second and more in coming back.
- */
+// Reset, then everything that does not depend on queues; unless probing has just done it, for a
+// reset takes the link away, which is half a second and more in coming back.
 Status bring_up(rte_eth_dev *dev) {
     Adapter &a = adapter(dev);
 
@@ -94,12 +91,12 @@ TxRing ring_of(const TxQueue &queue) {
 }
 
 void drain_queues(rte_eth_dev *dev) {
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         if (auto *queue = static_cast<RxQueue *>(dev->data->rx_queues[i]))
             rx_drain(*queue);
         dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
     }
-    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
+    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
         if (auto *queue = static_cast<TxQueue *>(dev->data->tx_queues[i])) {
             rte_iommufd_in_flight_unregister(&queue->in_flight);
             tx_drain(*queue);
@@ -108,19 +105,17 @@ void drain_queues(rte_eth_dev *dev) {
     }
 }
 
-/**
- * End DMA: queues, masters, bus master bit, in this order. Clears dma_live if it is certain
- * that it has ended: by the bus master bit, or where that fails by a reset.
- */
+// End DMA: queues, masters, bus master bit, in this order. Clears dma_live if it is certain
+// that it has ended: by the bus master bit, or where that fails by a reset.
 void quiesce(rte_eth_dev *dev) {
     Adapter &a = adapter(dev);
     bool clean = true;
 
     a.hw.mask_interrupts();
     a.hw.disable_rx();
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
+    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
         clean &= report(dev, a.hw.disable_rx_queue(i)) == 0;
-    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
+    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
         clean &= report(dev, a.hw.disable_tx_queue(i)) == 0;
     a.hw.disable_tx();
     stats_collect(dev);
@@ -138,7 +133,7 @@ void quiesce(rte_eth_dev *dev) {
         a.dma_live = false;
 }
 
-/** Free what the rings hold, once the device cannot reach it any more. */
+// Free what the rings hold, once the device cannot reach it any more.
 int give_back(rte_eth_dev *dev) {
     if (adapter(dev).dma_live) {
         IGB_PORT_LOG(CRIT, dev, "DMA may go on; what it can reach is kept from use");
@@ -148,7 +143,7 @@ int give_back(rte_eth_dev *dev) {
     return 0;
 }
 
-/** Program filters, link and rings; nothing moves yet. */
+// Program filters, link and rings; nothing moves yet.
 int program(rte_eth_dev *dev) {
     Adapter &a = adapter(dev);
     MacAddress mac;
@@ -162,7 +157,7 @@ int program(rte_eth_dev *dev) {
     a.hw.clear_stats();
 
     a.hw.setup_tx();
-    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
+    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
         auto &queue = *static_cast<TxQueue *>(dev->data->tx_queues[i]);
         tx_reset(queue);
         if (const int ret = rte_iommufd_in_flight_register(&queue.in_flight); ret != 0)
@@ -170,15 +165,15 @@ int program(rte_eth_dev *dev) {
         a.hw.program_tx_queue(i, ring_of(queue));
     }
 
-    const uint64_t offloads = dev->data->dev_conf.rxmode.offloads;
-    a.hw.setup_rx({.max_frame = dev->data->mtu + kFrameOverhead,
+    const std::uint64_t offloads = dev->data->dev_conf.rxmode.offloads;
+    a.hw.setup_rx({.max_frame = dev->data->mtu + frame_overhead,
                    .promiscuous = dev->data->promiscuous == 1,
                    .all_multicast = dev->data->all_multicast == 1,
                    .ip_checksum = (offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0,
-                   .l4_checksum = (offloads & kL4Checksums) != 0,
+                   .l4_checksum = (offloads & l4_checksums) != 0,
                    .vlan_strip = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0});
     a.hw.setup_rss(a.rss);
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         auto &queue = *static_cast<RxQueue *>(dev->data->rx_queues[i]);
         if (rx_fill(queue) != 0) {
             IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s has fewer than %u mbufs left%s", i,
@@ -191,7 +186,7 @@ int program(rte_eth_dev *dev) {
     return 0;
 }
 
-/** Let the device go: bus master, queues, receiver. */
+// Let the device go: bus master, queues, receiver.
 int enable(rte_eth_dev *dev) {
     Adapter &a = adapter(dev);
 
@@ -201,12 +196,12 @@ int enable(rte_eth_dev *dev) {
         IGB_PORT_LOG(ERR, dev, "turning bus mastering on: %s", rte_strerror(-ret));
         return ret;
     }
-    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
+    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
         if (const Status status = a.hw.enable_tx_queue(i); !status.ok())
             return report(dev, status);
         dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
     }
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         const auto &queue = *static_cast<const RxQueue *>(dev->data->rx_queues[i]);
         if (const Status status = a.hw.enable_rx_queue(i, rx_tail(queue)); !status.ok())
             return report(dev, status);
@@ -222,7 +217,7 @@ int dev_init(rte_eth_dev *dev, void *) {
     rte_iommufd_device *device = RTE_ETH_DEV_TO_IOMMUFD(dev);
     const rte_iommufd_bar &bar = device->bars[0];
 
-    if (bar.addr == nullptr || bar.length < kRegisterSpace) {
+    if (bar.addr == nullptr || bar.length < register_space) {
         IGB_PORT_LOG(ERR, dev, "BAR 0 holds no registers (%" PRIu64 " bytes)", bar.length);
         return -ENODEV;
     }
@@ -234,7 +229,7 @@ int dev_init(rte_eth_dev *dev, void *) {
         return report(dev, status);
     if (const Status status = a.hw.read_mac(a.factory_mac); !status.ok())
         return report(dev, status);
-    uint32_t phy = 0;
+    std::uint32_t phy = 0;
     if (const Status status = a.hw.phy_id(phy); !status.ok())
         return report(dev, status);
     IGB_PORT_LOG(DEBUG, dev, "PHY %08x", phy);
@@ -261,7 +256,7 @@ int dev_init(rte_eth_dev *dev, void *) {
 int dev_configure(rte_eth_dev *dev) {
     const rte_eth_conf &conf = dev->data->dev_conf;
     const rte_eth_rss_conf &rss_conf = conf.rx_adv_conf.rss_conf;
-    Rss rss{.fields = 0, .key = kDefaultKey, .reta = {}};
+    Rss rss{.fields = 0, .key = default_key, .reta = {}};
 
     if ((conf.rxmode.mq_mode & ~RTE_ETH_MQ_RX_RSS_FLAG) != 0 ||
         conf.txmode.mq_mode != RTE_ETH_MQ_TX_NONE) {
@@ -271,16 +266,16 @@ int dev_configure(rte_eth_dev *dev) {
     if (conf.rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG) {
         rss.fields = rss_fields(rss_conf.rss_hf);
         if (rss_conf.rss_key != nullptr) {
-            if (rss_conf.rss_key_len != 0 && rss_conf.rss_key_len != kRssKeySize) {
-                IGB_PORT_LOG(ERR, dev, "an RSS key has %u bytes, not %u", kRssKeySize,
+            if (rss_conf.rss_key_len != 0 && rss_conf.rss_key_len != rss_key_size) {
+                IGB_PORT_LOG(ERR, dev, "an RSS key has %u bytes, not %u", rss_key_size,
                              rss_conf.rss_key_len);
                 return -EINVAL;
             }
-            std::memcpy(rss.key.data(), rss_conf.rss_key, kRssKeySize);
+            std::memcpy(rss.key.data(), rss_conf.rss_key, rss_key_size);
         }
-        const uint16_t queues = std::max<uint16_t>(dev->data->nb_rx_queues, 1);
-        for (uint16_t i = 0; i < kRetaSize; i++)
-            rss.reta[i] = static_cast<uint8_t>(i % queues);
+        const std::uint16_t queues = std::max<std::uint16_t>(dev->data->nb_rx_queues, 1);
+        for (std::uint16_t i = 0; i < reta_size; i++)
+            rss.reta[i] = static_cast<std::uint8_t>(i % queues);
     }
     adapter(dev).rss = rss;
     return 0;
@@ -333,16 +328,16 @@ int dev_close(rte_eth_dev *dev) {
     const int ret = give_back(dev);
 
     dev->data->dev_started = 0;
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
+    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
         rx_queue_release(dev, i);
-    for (uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
+    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
         tx_queue_release(dev, i);
     dev->data->nb_rx_queues = 0;
     dev->data->nb_tx_queues = 0;
     return ret != 0 ? ret : reset;
 }
 
-/** ethdev has stopped the port; as after probing from here on. */
+// ethdev has stopped the port; as after probing from here on.
 int dev_reset(rte_eth_dev *dev) {
     const int ret = dev_close(dev);
 

@@ -1,13 +1,8 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * A port: what its dev_private holds, and the ethdev operations by the file they are in.
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// A port: what its dev_private holds, and the ethdev operations by the file they are in.
 
 #include <array>
 #include <cstddef>
@@ -22,41 +17,39 @@
 
 namespace igb {
 
-/** Header, one VLAN tag and CRC: longest frame = MTU + this. */
-inline constexpr uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 4;
+// Header, one VLAN tag and CRC: longest frame = MTU + this.
+inline constexpr std::uint32_t frame_overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 4;
 
-/** As Linux 7.3: MAX_STD_JUMBO_FRAME_SIZE in e1000_defines.h, used for max_mtu. */
-inline constexpr uint16_t kMaxMtu = 9216;
+// As Linux 7.3: MAX_STD_JUMBO_FRAME_SIZE in e1000_defines.h, used for max_mtu.
+inline constexpr std::uint16_t max_mtu = 9216;
 
-/** Sums of the queues' own counters, which only the burst functions write. */
+// Sums of the queues' own counters, which only the burst functions write.
 struct QueueSums {
-    std::array<uint64_t, kMaxQueues> rx_packets{};
-    std::array<uint64_t, kMaxQueues> rx_bytes{};
-    std::array<uint64_t, kMaxQueues> rx_errors{};
-    std::array<uint64_t, kMaxQueues> rx_no_mbufs{};
-    std::array<uint64_t, kMaxQueues> tx_packets{};
-    std::array<uint64_t, kMaxQueues> tx_bytes{};
-    std::array<uint64_t, kMaxQueues> tx_errors{};
+    std::array<std::uint64_t, max_queues> rx_packets{};
+    std::array<std::uint64_t, max_queues> rx_bytes{};
+    std::array<std::uint64_t, max_queues> rx_errors{};
+    std::array<std::uint64_t, max_queues> rx_no_mbufs{};
+    std::array<std::uint64_t, max_queues> tx_packets{};
+    std::array<std::uint64_t, max_queues> tx_bytes{};
+    std::array<std::uint64_t, max_queues> tx_errors{};
 };
 
-/** dev_private. Trivially destructible: ethdev frees it as memory. */
+// dev_private. Trivially destructible: ethdev frees it as memory.
 struct Adapter {
     explicit Adapter(void *bar) : bar0(bar), regs(make_registers(room, bar)), hw(regs) {}
 
     void *bar0;
-    alignas(std::max_align_t) std::byte room[kRegistersRoom];
+    alignas(std::max_align_t) std::byte room[registers_room];
     Registers &regs;
     Hw hw;
-    HwStats stats;  /**< Registers, summed up. */
-    QueueSums base; /**< Queue counters at the last stats_reset. */
-    Rss rss;        /**< As configured. */
+    HwStats stats;  // Registers, summed up.
+    QueueSums base; // Queue counters at the last stats_reset.
+    Rss rss;        // As configured.
     MacAddress factory_mac;
-    /**
-     * The device may use ring memory and mbufs: from before bus mastering is turned on until
-     * it is certain that DMA has ended. Nothing it may reach is freed while this is set.
-     */
+    // The device may use ring memory and mbufs: from before bus mastering is turned on until
+    // it is certain that DMA has ended. Nothing it may reach is freed while this is set.
     bool dma_live = false;
-    /** As dev_init() has left the device: reset, with no filters, the link being made. */
+    // As dev_init() has left the device: reset, with no filters, the link being made.
     bool fresh = false;
 };
 
@@ -64,9 +57,9 @@ inline Adapter &adapter(const rte_eth_dev *dev) {
     return *std::launder(static_cast<Adapter *>(dev->data->dev_private));
 }
 
-/** Address of a register that the hot path writes. */
-inline volatile uint32_t *register_address(const Adapter &a, uint32_t offset) {
-    return reinterpret_cast<volatile uint32_t *>(static_cast<char *>(a.bar0) + offset);
+// Address of a register that the hot path writes.
+inline volatile std::uint32_t *register_address(const Adapter &a, std::uint32_t offset) {
+    return reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(a.bar0) + offset);
 }
 
 extern const eth_dev_ops dev_ops;
@@ -80,21 +73,21 @@ int dev_close(rte_eth_dev *dev);
 int dev_reset(rte_eth_dev *dev);
 
 // ethdev/igb_queue_setup.cpp
-int rx_queue_setup(rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc, unsigned int socket,
-                   const rte_eth_rxconf *conf, rte_mempool *pool);
-int tx_queue_setup(rte_eth_dev *dev, uint16_t queue, uint16_t nb_desc, unsigned int socket,
-                   const rte_eth_txconf *conf);
-void rx_queue_release(rte_eth_dev *dev, uint16_t queue);
-void tx_queue_release(rte_eth_dev *dev, uint16_t queue);
-void rxq_info_get(rte_eth_dev *dev, uint16_t queue, rte_eth_rxq_info *info);
-void txq_info_get(rte_eth_dev *dev, uint16_t queue, rte_eth_txq_info *info);
-int tx_done_cleanup(void *queue, uint32_t count);
-/** Buffers of the smallest Rx queue in bytes; UINT32_MAX if there is no queue. */
-uint32_t smallest_rx_buffer(const rte_eth_dev *dev);
+int rx_queue_setup(rte_eth_dev *dev, std::uint16_t queue, std::uint16_t nb_desc,
+                   unsigned int socket, const rte_eth_rxconf *conf, rte_mempool *pool);
+int tx_queue_setup(rte_eth_dev *dev, std::uint16_t queue, std::uint16_t nb_desc,
+                   unsigned int socket, const rte_eth_txconf *conf);
+void rx_queue_release(rte_eth_dev *dev, std::uint16_t queue);
+void tx_queue_release(rte_eth_dev *dev, std::uint16_t queue);
+void rxq_info_get(rte_eth_dev *dev, std::uint16_t queue, rte_eth_rxq_info *info);
+void txq_info_get(rte_eth_dev *dev, std::uint16_t queue, rte_eth_txq_info *info);
+int tx_done_cleanup(void *queue, std::uint32_t count);
+// Buffers of the smallest Rx queue in bytes; UINT32_MAX if there is no queue.
+std::uint32_t smallest_rx_buffer(const rte_eth_dev *dev);
 
 // ethdev/igb_ethdev_ops.cpp
 int dev_infos_get(rte_eth_dev *dev, rte_eth_dev_info *info);
-const uint32_t *supported_ptypes_get(rte_eth_dev *dev);
+const std::uint32_t *supported_ptypes_get(rte_eth_dev *dev);
 int vlan_offload_set(rte_eth_dev *dev, int mask);
 int link_update(rte_eth_dev *dev, int wait_to_complete);
 int promiscuous_enable(rte_eth_dev *dev);
@@ -102,18 +95,18 @@ int promiscuous_disable(rte_eth_dev *dev);
 int allmulticast_enable(rte_eth_dev *dev);
 int allmulticast_disable(rte_eth_dev *dev);
 int mac_addr_set(rte_eth_dev *dev, rte_ether_addr *mac);
-int mtu_set(rte_eth_dev *dev, uint16_t mtu);
-/** Whether every Rx queue's buffers hold a frame of that MTU; 0, or -EINVAL after saying why. */
-int check_buffers(const rte_eth_dev *dev, uint16_t mtu);
+int mtu_set(rte_eth_dev *dev, std::uint16_t mtu);
+// Whether every Rx queue's buffers hold a frame of that MTU; 0, or -EINVAL after saying why.
+int check_buffers(const rte_eth_dev *dev, std::uint16_t mtu);
 int stats_get(rte_eth_dev *dev, rte_eth_stats *stats);
 int stats_reset(rte_eth_dev *dev);
-/** Add the registers' counts up, before a reset of the device loses them for instance. */
+// Add the registers' counts up, before a reset of the device loses them for instance.
 void stats_collect(rte_eth_dev *dev);
 
 // ethdev/igb_burst_mode.cpp
-/** Choose the burst functions for the port's configuration. */
+// Choose the burst functions for the port's configuration.
 void select_bursts(rte_eth_dev *dev);
-int rx_burst_mode_get(rte_eth_dev *dev, uint16_t queue, rte_eth_burst_mode *mode);
-int tx_burst_mode_get(rte_eth_dev *dev, uint16_t queue, rte_eth_burst_mode *mode);
+int rx_burst_mode_get(rte_eth_dev *dev, std::uint16_t queue, rte_eth_burst_mode *mode);
+int tx_burst_mode_get(rte_eth_dev *dev, std::uint16_t queue, rte_eth_burst_mode *mode);
 
 } // namespace igb

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Set-up and release of queues. */
+// Set-up and release of queues.
 
 #include <algorithm>
 #include <cerrno>
@@ -23,7 +22,7 @@ namespace igb {
 
 namespace {
 
-/** Frees what a queue owns, in whatever state its set-up was left. */
+// Frees what a queue owns, in whatever state its set-up was left.
 template <typename Queue>
 void destroy(const rte_eth_dev *dev, Queue *queue) {
     if (queue == nullptr)
@@ -39,9 +38,9 @@ void destroy(const rte_eth_dev *dev, Queue *queue) {
     rte_free(queue);
 }
 
-/** A queue with ring memory the device can reach. */
+// A queue with ring memory the device can reach.
 template <typename Queue, typename Desc>
-Queue *create(const rte_eth_dev *dev, const char *kind, uint16_t id, uint16_t nb_desc,
+Queue *create(const rte_eth_dev *dev, const char *kind, std::uint16_t id, std::uint16_t nb_desc,
               unsigned int socket) {
     char name[RTE_MEMZONE_NAMESIZE];
 
@@ -54,7 +53,7 @@ Queue *create(const rte_eth_dev *dev, const char *kind, uint16_t id, uint16_t nb
     queue->nb_desc = nb_desc;
     queue->mbufs = static_cast<rte_mbuf **>(rte_zmalloc_socket(
         name, sizeof(rte_mbuf *) * nb_desc, RTE_CACHE_LINE_SIZE, static_cast<int>(socket)));
-    queue->zone = rte_iommufd_dma_zone_reserve(name, sizeof(Desc) * nb_desc, kRingAlign,
+    queue->zone = rte_iommufd_dma_zone_reserve(name, sizeof(Desc) * nb_desc, ring_align,
                                                static_cast<int>(socket), &queue->dma);
     if (queue->mbufs == nullptr || queue->zone == nullptr) {
         IGB_PORT_LOG(ERR, dev, "no memory for %s queue %u of %u descriptors: %s", kind, id, nb_desc,
@@ -66,13 +65,13 @@ Queue *create(const rte_eth_dev *dev, const char *kind, uint16_t id, uint16_t nb
     return queue;
 }
 
-/** Whether the mbufs of a pool say where a device finds their buffers. */
+// Whether the mbufs of a pool say where a device finds their buffers.
 bool carries_addresses(rte_mempool *pool) {
     return is_iommufd_pool(pool) &&
            !(rte_pktmbuf_priv_flags(pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF);
 }
 
-/** Let the buffers of a queue's pool be looked up; 0, or a negative errno after saying why. */
+// Let the buffers of a queue's pool be looked up; 0, or a negative errno after saying why.
 int look_up_buffers(const rte_eth_dev *dev, RxQueue &queue) {
     const rte_mempool *pool = queue.pool;
 
@@ -81,7 +80,7 @@ int look_up_buffers(const rte_eth_dev *dev, RxQueue &queue) {
                      queue.queue_id, pool->name);
         return ret;
     }
-    const uint32_t split = queue.lookup.nb_split;
+    const std::uint32_t split = queue.lookup.nb_split;
     if (pool->size - split < queue.nb_desc) {
         IGB_PORT_LOG(ERR, dev,
                      "Rx queue %u: %u of the %u buffers of pool %s are in one piece for a device, "
@@ -100,7 +99,7 @@ int look_up_buffers(const rte_eth_dev *dev, RxQueue &queue) {
                      "are \"%s\"), each is looked up; faster: the EAL option "
                      "--mbuf-pool-ops-name %s",
                      queue.queue_id, pool->name, rte_mempool_get_ops(pool->ops_index)->name,
-                     kPoolOps);
+                     pool_ops_name);
     if (split != 0)
         IGB_PORT_LOG(WARNING, dev,
                      "Rx queue %u: %u of the %u buffers of pool %s lie in pages that are no "
@@ -109,7 +108,7 @@ int look_up_buffers(const rte_eth_dev *dev, RxQueue &queue) {
     return 0;
 }
 
-/** Keep the memory of a queue's buffers in the address space; result as look_up_buffers(). */
+// Keep the memory of a queue's buffers in the address space; result as look_up_buffers().
 int take_pool(const rte_eth_dev *dev, RxQueue &queue) {
     rte_mempool *pool = queue.pool;
     const bool carried = carries_addresses(pool);
@@ -127,14 +126,14 @@ int take_pool(const rte_eth_dev *dev, RxQueue &queue) {
     return carried ? 0 : look_up_buffers(dev, queue);
 }
 
-/** ethdev checks this against dev_infos_get() too; a ring of another size would overrun. */
-bool is_ring_size(uint16_t nb_desc) {
-    return nb_desc >= kMinRing && nb_desc <= kMaxRing && nb_desc % kBatch == 0;
+// ethdev checks this against dev_infos_get() too; a ring of another size would overrun.
+bool is_ring_size(std::uint16_t nb_desc) {
+    return nb_desc >= min_ring_size && nb_desc <= max_ring_size && nb_desc % batch_size == 0;
 }
 
 } // namespace
 
-int rx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int socket,
+int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, unsigned int socket,
                    const rte_eth_rxconf *conf, rte_mempool *pool) {
     if (!is_ring_size(nb_desc))
         return -EINVAL;
@@ -153,10 +152,10 @@ int rx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int
 
     // SRRCTL counts buffers in KiB, rounded down: what the device may not use it does not
     // know of (SDM p. 104). Above 16 KiB no frame is that long.
-    const uint32_t room =
-        std::max<uint32_t>(rte_pktmbuf_data_room_size(pool), RTE_PKTMBUF_HEADROOM) -
+    const std::uint32_t room =
+        std::max<std::uint32_t>(rte_pktmbuf_data_room_size(pool), RTE_PKTMBUF_HEADROOM) -
         RTE_PKTMBUF_HEADROOM;
-    const uint32_t kib = std::min<uint32_t>(room >> srrctl::BSIZEPACKET_SHIFT, 16);
+    const std::uint32_t kib = std::min<std::uint32_t>(room >> srrctl::BSIZEPACKET_SHIFT, 16);
     if (kib == 0) {
         IGB_PORT_LOG(ERR, dev, "Rx queue %u: the mbufs of pool %s hold less than 1024 bytes", id,
                      pool->name);
@@ -169,9 +168,10 @@ int rx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int
         return -ENOMEM;
     queue->pool = pool;
     // Never more than half a ring: the rest must last until buffers come.
-    queue->free_thresh = conf->rx_free_thresh != 0 ? std::max(conf->rx_free_thresh, kBatch)
-                                                   : std::min<uint16_t>(kRxFreeThresh, nb_desc / 2);
-    queue->buffer_size = static_cast<uint16_t>(kib << srrctl::BSIZEPACKET_SHIFT);
+    queue->free_thresh = conf->rx_free_thresh != 0
+                             ? std::max(conf->rx_free_thresh, batch_size)
+                             : std::min<std::uint16_t>(default_rx_free_thresh, nb_desc / 2);
+    queue->buffer_size = static_cast<std::uint16_t>(kib << srrctl::BSIZEPACKET_SHIFT);
     if (const int ret = take_pool(dev, *queue); ret != 0) {
         destroy(dev, queue);
         return ret;
@@ -186,13 +186,13 @@ int rx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int
     return 0;
 }
 
-int tx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int socket,
+int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, unsigned int socket,
                    const rte_eth_txconf *conf) {
     if (!is_ring_size(nb_desc))
         return -EINVAL;
-    if (conf->tx_rs_thresh != 0 && conf->tx_rs_thresh != kBatch) {
-        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_rs_thresh is %u or 0 (asked for: %u)", id, kBatch,
-                     conf->tx_rs_thresh);
+    if (conf->tx_rs_thresh != 0 && conf->tx_rs_thresh != batch_size) {
+        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_rs_thresh is %u or 0 (asked for: %u)", id,
+                     batch_size, conf->tx_rs_thresh);
         return -EINVAL;
     }
     if (conf->tx_free_thresh >= nb_desc) {
@@ -205,7 +205,7 @@ int tx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int
     if (queue == nullptr)
         return -ENOMEM;
     queue->doorbell = register_address(adapter(dev), reg::TDT(id));
-    queue->free_thresh = conf->tx_free_thresh != 0 ? conf->tx_free_thresh : kBatch;
+    queue->free_thresh = conf->tx_free_thresh != 0 ? conf->tx_free_thresh : batch_size;
     queue->pool_ops = find_pool_ops();
     queue->in_flight.ranges = tx_in_flight;
     queue->in_flight.capacity = nb_desc;
@@ -216,26 +216,26 @@ int tx_queue_setup(rte_eth_dev *dev, uint16_t id, uint16_t nb_desc, unsigned int
     return 0;
 }
 
-void rx_queue_release(rte_eth_dev *dev, uint16_t id) {
+void rx_queue_release(rte_eth_dev *dev, std::uint16_t id) {
     destroy(dev, static_cast<RxQueue *>(dev->data->rx_queues[id]));
     dev->data->rx_queues[id] = nullptr;
 }
 
-void tx_queue_release(rte_eth_dev *dev, uint16_t id) {
+void tx_queue_release(rte_eth_dev *dev, std::uint16_t id) {
     destroy(dev, static_cast<TxQueue *>(dev->data->tx_queues[id]));
     dev->data->tx_queues[id] = nullptr;
 }
 
-uint32_t smallest_rx_buffer(const rte_eth_dev *dev) {
-    uint32_t smallest = UINT32_MAX;
+std::uint32_t smallest_rx_buffer(const rte_eth_dev *dev) {
+    std::uint32_t smallest = UINT32_MAX;
 
-    for (uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
+    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
         if (const auto *queue = static_cast<const RxQueue *>(dev->data->rx_queues[i]))
-            smallest = std::min<uint32_t>(smallest, queue->buffer_size);
+            smallest = std::min<std::uint32_t>(smallest, queue->buffer_size);
     return smallest;
 }
 
-void rxq_info_get(rte_eth_dev *dev, uint16_t id, rte_eth_rxq_info *info) {
+void rxq_info_get(rte_eth_dev *dev, std::uint16_t id, rte_eth_rxq_info *info) {
     const auto &queue = *static_cast<const RxQueue *>(dev->data->rx_queues[id]);
 
     info->mp = queue.pool;
@@ -247,16 +247,16 @@ void rxq_info_get(rte_eth_dev *dev, uint16_t id, rte_eth_rxq_info *info) {
     info->conf.offloads = dev->data->dev_conf.rxmode.offloads;
 }
 
-void txq_info_get(rte_eth_dev *dev, uint16_t id, rte_eth_txq_info *info) {
+void txq_info_get(rte_eth_dev *dev, std::uint16_t id, rte_eth_txq_info *info) {
     const auto &queue = *static_cast<const TxQueue *>(dev->data->tx_queues[id]);
 
     info->nb_desc = queue.nb_desc;
-    info->conf.tx_rs_thresh = kBatch;
+    info->conf.tx_rs_thresh = batch_size;
     info->conf.tx_free_thresh = queue.free_thresh;
     info->conf.offloads = queue.fast_free ? RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE : 0;
 }
 
-int tx_done_cleanup(void *queue, uint32_t count) {
+int tx_done_cleanup(void *queue, std::uint32_t count) {
     return static_cast<int>(tx_cleanup(*static_cast<TxQueue *>(queue), count));
 }
 

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Reset, filters, addresses and link of the 82576. */
+// Reset, filters, addresses and link of the 82576.
 
 #include "hw/igb_hw.hpp"
 
@@ -12,37 +11,37 @@ namespace igb {
 
 namespace {
 
-/** What a read returns from a device that is gone: no completion, all ones. */
-constexpr uint32_t kNoDevice = 0xFFFFFFFF;
+// What a read returns from a device that is gone: no completion, all ones.
+constexpr std::uint32_t no_device = 0xFFFFFFFF;
 
-constexpr uint32_t kTableWords = 128; // VFTA, MTA and UTA alike
-constexpr uint32_t kReceiveAddresses = 16;
+constexpr std::uint32_t table_words = 128; // VFTA, MTA and UTA alike
+constexpr std::uint32_t nb_receive_addresses = 16;
 
-constexpr uint32_t pack_low(const MacAddress &mac) {
-    return uint32_t{mac[0]} | uint32_t{mac[1]} << 8 | uint32_t{mac[2]} << 16 |
-           uint32_t{mac[3]} << 24;
+constexpr std::uint32_t pack_low(const MacAddress &mac) {
+    return std::uint32_t{mac[0]} | std::uint32_t{mac[1]} << 8 | std::uint32_t{mac[2]} << 16 |
+           std::uint32_t{mac[3]} << 24;
 }
 
-constexpr uint32_t pack_high(const MacAddress &mac) {
-    return uint32_t{mac[4]} | uint32_t{mac[5]} << 8;
+constexpr std::uint32_t pack_high(const MacAddress &mac) {
+    return std::uint32_t{mac[4]} | std::uint32_t{mac[5]} << 8;
 }
 
-constexpr MacAddress unpack(uint32_t low, uint32_t high) {
-    return {static_cast<uint8_t>(low),       static_cast<uint8_t>(low >> 8),
-            static_cast<uint8_t>(low >> 16), static_cast<uint8_t>(low >> 24),
-            static_cast<uint8_t>(high),      static_cast<uint8_t>(high >> 8)};
+constexpr MacAddress unpack(std::uint32_t low, std::uint32_t high) {
+    return {static_cast<std::uint8_t>(low),       static_cast<std::uint8_t>(low >> 8),
+            static_cast<std::uint8_t>(low >> 16), static_cast<std::uint8_t>(low >> 24),
+            static_cast<std::uint8_t>(high),      static_cast<std::uint8_t>(high >> 8)};
 }
 
-/** A station address: not all zero, and not a group address. */
+// A station address: not all zero, and not a group address.
 constexpr bool is_station(const MacAddress &mac) {
     return (pack_low(mac) | pack_high(mac)) != 0 && (mac[0] & 1) == 0;
 }
 
 } // namespace
 
-bool Hw::wait(uint32_t offset, uint32_t mask, uint32_t value, uint32_t deadline_us,
-              uint32_t step_us) {
-    const uint64_t end = regs_.now_us() + deadline_us;
+bool Hw::wait(std::uint32_t offset, std::uint32_t mask, std::uint32_t value,
+              std::uint32_t deadline_us, std::uint32_t step_us) {
+    const std::uint64_t end = regs_.now_us() + deadline_us;
 
     for (;;) {
         // The clock first: after a long sleep the register still gets its last look.
@@ -56,13 +55,13 @@ bool Hw::wait(uint32_t offset, uint32_t mask, uint32_t value, uint32_t deadline_
     }
 }
 
-void Hw::set_bits(uint32_t offset, uint32_t clear, uint32_t set) {
+void Hw::set_bits(std::uint32_t offset, std::uint32_t clear, std::uint32_t set) {
     regs_.write(offset, (regs_.read(offset) & ~clear) | set);
 }
 
 Status Hw::disable_master() {
     set_bits(reg::CTRL, 0, ctrl::GIO_MASTER_DISABLE);
-    if (!wait(reg::STATUS, status::GIO_MASTER_ENABLE, 0, kMasterUs, 100))
+    if (!wait(reg::STATUS, status::GIO_MASTER_ENABLE, 0, master_deadline_us, 100))
         return {-ETIMEDOUT, "waiting for outstanding bus master requests (STATUS bit 19)"};
     return {};
 }
@@ -75,7 +74,7 @@ void Hw::mask_interrupts() {
 }
 
 Status Hw::reset() {
-    if (regs_.read(reg::STATUS) == kNoDevice)
+    if (regs_.read(reg::STATUS) == no_device)
         return {-ENODEV, "reading STATUS: the device does not answer"};
 
     // A reset amid a DMA transaction can hang the PCIe block (Linux, igb_reset_hw_82575).
@@ -90,24 +89,24 @@ Status Hw::reset() {
 
     set_bits(reg::CTRL, 0, ctrl::RST);
     regs_.sleep_us(1'000); // no access while the reset is at its start
-    if (!wait(reg::CTRL, ctrl::RST, 0, kResetUs, 1'000))
+    if (!wait(reg::CTRL, ctrl::RST, 0, reset_deadline_us, 1'000))
         return {-ETIMEDOUT, "waiting for the end of the reset (CTRL bit 26)"};
 
     // Without an EEPROM this bit stays 0, and QEMU never sets it: its igb_mac_reg_init has
     // EECD.PRES and no AUTO_RD. What was loaded is judged by check_nvm() and read_mac().
-    auto_read_done_ = wait(reg::EECD, eecd::AUTO_RD, eecd::AUTO_RD, kAutoReadUs, 1'000);
+    auto_read_done_ = wait(reg::EECD, eecd::AUTO_RD, eecd::AUTO_RD, auto_read_deadline_us, 1'000);
 
     mask_interrupts();
     return {};
 }
 
 void Hw::clear_filters() {
-    for (uint32_t i = 0; i < kTableWords; i++) {
+    for (std::uint32_t i = 0; i < table_words; i++) {
         regs_.write(reg::VFTA + 4 * i, 0);
         regs_.write(reg::MTA + 4 * i, 0);
         regs_.write(reg::UTA + 4 * i, 0);
     }
-    for (uint32_t i = 1; i < kReceiveAddresses; i++) {
+    for (std::uint32_t i = 1; i < nb_receive_addresses; i++) {
         regs_.write(reg::RAL0 + 8 * i, 0);
         regs_.write(reg::RAH0 + 8 * i, 0);
     }
@@ -121,18 +120,18 @@ void Hw::set_mac(const MacAddress &mac) {
 }
 
 Status Hw::read_mac(MacAddress &mac) {
-    const uint32_t high = regs_.read(reg::RAH0);
+    const std::uint32_t high = regs_.read(reg::RAH0);
 
     mac = unpack(regs_.read(reg::RAL0), high);
     if ((high & rah::AV) && is_station(mac))
         return {};
 
-    for (uint16_t i = 0; i < 3; i++) {
-        uint16_t word = 0;
+    for (std::uint16_t i = 0; i < 3; i++) {
+        std::uint16_t word = 0;
         if (const Status status = read_nvm(nvm::MAC_WORD + i, word); !status.ok())
             return status;
-        mac[2 * i] = static_cast<uint8_t>(word);
-        mac[2 * i + 1] = static_cast<uint8_t>(word >> 8);
+        mac[2 * i] = static_cast<std::uint8_t>(word);
+        mac[2 * i + 1] = static_cast<std::uint8_t>(word >> 8);
     }
     if (!is_station(mac))
         return {-EADDRNOTAVAIL, "reading the MAC address: RAL0/RAH0 and EEPROM have none"};
@@ -140,7 +139,7 @@ Status Hw::read_mac(MacAddress &mac) {
 }
 
 void Hw::set_promiscuous(bool promiscuous, bool all_multicast) {
-    uint32_t on = 0;
+    std::uint32_t on = 0;
 
     if (promiscuous)
         on |= rctl::UPE | rctl::MPE;
@@ -156,21 +155,21 @@ Status Hw::start_link() {
 
     // CTRL.RST leaves the PHY of the hardware alone but resets QEMU's, whose STATUS.LU
     // comes back only when negotiation is restarted (igb_set_phy_ctrl); it takes 500 ms.
-    uint16_t control = 0;
+    std::uint16_t control = 0;
     if (const Status status = read_phy(phy::BMCR, control); !status.ok())
         return status;
-    control &= static_cast<uint16_t>(~(phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE));
+    control &= static_cast<std::uint16_t>(~(phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE));
     control |= phy::BMCR_AUTONEG | phy::BMCR_RESTART_AUTONEG;
     return write_phy(phy::BMCR, control);
 }
 
 Link Hw::link() {
-    const uint32_t value = regs_.read(reg::STATUS);
+    const std::uint32_t value = regs_.read(reg::STATUS);
 
-    if (value == kNoDevice || !(value & status::LU))
+    if (value == no_device || !(value & status::LU))
         return {};
 
-    uint16_t speed = 1000;
+    std::uint16_t speed = 1000;
     if ((value & status::SPEED_MASK) == status::SPEED_10)
         speed = 10;
     else if ((value & status::SPEED_MASK) == status::SPEED_100)

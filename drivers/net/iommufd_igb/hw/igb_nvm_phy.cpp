@@ -1,14 +1,10 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * EEPROM and PHY of the 82576, and the semaphores that keep firmware out meanwhile.
- *
- * Order of the semaphores as Linux 7.3: igb_get_hw_semaphore() in e1000_mac.c and
- * igb_acquire_swfw_sync_82575() in e1000_82575.c.
- */
+// EEPROM and PHY of the 82576, and the semaphores that keep firmware out meanwhile.
+//
+// Order of the semaphores as Linux 7.3: igb_get_hw_semaphore() in e1000_mac.c and
+// igb_acquire_swfw_sync_82575() in e1000_82575.c.
 
 #include "hw/igb_hw.hpp"
 
@@ -16,10 +12,10 @@
 
 namespace igb {
 
-/** Holds a resource that firmware may use too. */
+// Holds a resource that firmware may use too.
 class SwFwLock {
 public:
-    SwFwLock(Hw &hw, uint32_t resource)
+    SwFwLock(Hw &hw, std::uint32_t resource)
         : hw_(hw), resource_(resource), status_(hw.lock_sw_fw(resource)) {}
     ~SwFwLock() {
         if (status_.ok())
@@ -32,16 +28,16 @@ public:
 
 private:
     Hw &hw_;
-    uint32_t resource_;
+    std::uint32_t resource_;
     Status status_;
 };
 
 Status Hw::take_semaphore() {
     // Reading SMBI as 0 sets it: the reader owns it.
-    if (!wait(reg::SWSM, swsm::SMBI, 0, kSemaphoreUs, 50))
+    if (!wait(reg::SWSM, swsm::SMBI, 0, semaphore_deadline_us, 50))
         return {-EBUSY, "taking the driver semaphore (SWSM.SMBI)"};
 
-    const uint64_t end = regs_.now_us() + kSemaphoreUs;
+    const std::uint64_t end = regs_.now_us() + semaphore_deadline_us;
     for (;;) {
         const bool late = regs_.now_us() >= end;
 
@@ -60,16 +56,16 @@ void Hw::put_semaphore() {
     set_bits(reg::SWSM, swsm::SMBI | swsm::SWESMBI, 0);
 }
 
-Status Hw::lock_sw_fw(uint32_t resource) {
-    const uint32_t owners = resource | resource << sw_fw::FW_SHIFT;
-    const uint64_t end = regs_.now_us() + kSemaphoreUs;
+Status Hw::lock_sw_fw(std::uint32_t resource) {
+    const std::uint32_t owners = resource | resource << sw_fw::FW_SHIFT;
+    const std::uint64_t end = regs_.now_us() + semaphore_deadline_us;
 
     for (;;) {
         const bool late = regs_.now_us() >= end;
 
         if (const Status status = take_semaphore(); !status.ok())
             return status;
-        const uint32_t sync = regs_.read(reg::SW_FW_SYNC);
+        const std::uint32_t sync = regs_.read(reg::SW_FW_SYNC);
         if (!(sync & owners)) {
             regs_.write(reg::SW_FW_SYNC, sync | resource);
             put_semaphore();
@@ -82,7 +78,7 @@ Status Hw::lock_sw_fw(uint32_t resource) {
     }
 }
 
-void Hw::unlock_sw_fw(uint32_t resource) {
+void Hw::unlock_sw_fw(std::uint32_t resource) {
     // Without the semaphore the bit is cleared all the same: keeping it locks us out too.
     const bool owner = take_semaphore().ok();
 
@@ -91,41 +87,41 @@ void Hw::unlock_sw_fw(uint32_t resource) {
         put_semaphore();
 }
 
-/** SDM p. 44: address and START in one write, poll DONE, data above. */
-Status Hw::read_nvm_unlocked(uint16_t word, uint16_t &value) {
-    regs_.write(reg::EERD, uint32_t{word} << eerd::ADDR_SHIFT | eerd::START);
-    if (!wait(reg::EERD, eerd::DONE, eerd::DONE, kNvmWordUs, 5))
+// SDM p. 44: address and START in one write, poll DONE, data above.
+Status Hw::read_nvm_unlocked(std::uint16_t word, std::uint16_t &value) {
+    regs_.write(reg::EERD, std::uint32_t{word} << eerd::ADDR_SHIFT | eerd::START);
+    if (!wait(reg::EERD, eerd::DONE, eerd::DONE, nvm_word_deadline_us, 5))
         return {-ETIMEDOUT, "reading the EEPROM (EERD.DONE)"};
-    value = static_cast<uint16_t>(regs_.read(reg::EERD) >> eerd::DATA_SHIFT);
+    value = static_cast<std::uint16_t>(regs_.read(reg::EERD) >> eerd::DATA_SHIFT);
     return {};
 }
 
-Status Hw::read_nvm(uint16_t word, uint16_t &value) {
+Status Hw::read_nvm(std::uint16_t word, std::uint16_t &value) {
     const SwFwLock lock(*this, sw_fw::EEPROM);
 
     return lock.status().ok() ? read_nvm_unlocked(word, value) : lock.status();
 }
 
-/** SDM 4.5.1.29.14: words 0 to 3Fh add up to BABAh, carries ignored. */
+// SDM 4.5.1.29.14: words 0 to 3Fh add up to BABAh, carries ignored.
 Status Hw::check_nvm() {
     const SwFwLock lock(*this, sw_fw::EEPROM);
 
     if (!lock.status().ok())
         return lock.status();
 
-    uint16_t sum = 0;
-    for (uint16_t word = 0; word <= nvm::CHECKSUM_WORD; word++) {
-        uint16_t value = 0;
+    std::uint16_t sum = 0;
+    for (std::uint16_t word = 0; word <= nvm::CHECKSUM_WORD; word++) {
+        std::uint16_t value = 0;
         if (const Status status = read_nvm_unlocked(word, value); !status.ok())
             return status;
-        sum = static_cast<uint16_t>(sum + value);
+        sum = static_cast<std::uint16_t>(sum + value);
     }
     if (sum != nvm::CHECKSUM)
         return {-EBADMSG, "checking the EEPROM: its checksum is wrong"};
     return {};
 }
 
-Status Hw::mdic(uint32_t command, uint32_t &result) {
+Status Hw::mdic(std::uint32_t command, std::uint32_t &result) {
     // Each function of the chip has its PHY (Linux, igb_acquire_phy_82575).
     const bool second = (regs_.read(reg::STATUS) & status::FUNCTION_MASK) == status::FUNCTION_1;
     const SwFwLock lock(*this, second ? sw_fw::PHY1 : sw_fw::PHY0);
@@ -133,7 +129,7 @@ Status Hw::mdic(uint32_t command, uint32_t &result) {
     if (!lock.status().ok())
         return lock.status();
     regs_.write(reg::MDIC, command | mdic::PHY_ADDRESS << mdic::PHY_SHIFT);
-    if (!wait(reg::MDIC, mdic::READY, mdic::READY, kMdicUs, 50))
+    if (!wait(reg::MDIC, mdic::READY, mdic::READY, mdic_deadline_us, 50))
         return {-ETIMEDOUT, "accessing the PHY (MDIC.READY)"};
     result = regs_.read(reg::MDIC);
     if (result & mdic::ERROR)
@@ -141,30 +137,30 @@ Status Hw::mdic(uint32_t command, uint32_t &result) {
     return {};
 }
 
-Status Hw::read_phy(uint8_t address, uint16_t &value) {
-    uint32_t result = 0;
-    const Status status = mdic(mdic::OP_READ | uint32_t{address} << mdic::REG_SHIFT, result);
+Status Hw::read_phy(std::uint8_t address, std::uint16_t &value) {
+    std::uint32_t result = 0;
+    const Status status = mdic(mdic::OP_READ | std::uint32_t{address} << mdic::REG_SHIFT, result);
 
     if (status.ok())
-        value = static_cast<uint16_t>(result & mdic::DATA_MASK);
+        value = static_cast<std::uint16_t>(result & mdic::DATA_MASK);
     return status;
 }
 
-Status Hw::write_phy(uint8_t address, uint16_t value) {
-    uint32_t result = 0;
+Status Hw::write_phy(std::uint8_t address, std::uint16_t value) {
+    std::uint32_t result = 0;
 
-    return mdic(mdic::OP_WRITE | uint32_t{address} << mdic::REG_SHIFT | value, result);
+    return mdic(mdic::OP_WRITE | std::uint32_t{address} << mdic::REG_SHIFT | value, result);
 }
 
-Status Hw::phy_id(uint32_t &id) {
-    uint16_t high = 0;
-    uint16_t low = 0;
+Status Hw::phy_id(std::uint32_t &id) {
+    std::uint16_t high = 0;
+    std::uint16_t low = 0;
 
     if (const Status status = read_phy(phy::ID1, high); !status.ok())
         return status;
     if (const Status status = read_phy(phy::ID2, low); !status.ok())
         return status;
-    id = uint32_t{high} << 16 | low;
+    id = std::uint32_t{high} << 16 | low;
     if (id == 0 || id == 0xFFFFFFFF)
         return {-ENODEV, "identifying the PHY: none answers"};
     return {};

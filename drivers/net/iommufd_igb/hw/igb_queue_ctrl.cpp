@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Receive and transmit units of the 82576: rings, RSS, enabling and disabling. */
+// Receive and transmit units of the 82576: rings, RSS, enabling and disabling.
 
 #include "hw/igb_hw.hpp"
 
@@ -12,20 +11,19 @@ namespace igb {
 
 namespace {
 
-constexpr uint32_t thresholds(uint8_t pthresh, uint8_t hthresh, uint8_t wthresh) {
+constexpr std::uint32_t thresholds(std::uint8_t pthresh, std::uint8_t hthresh,
+                                   std::uint8_t wthresh) {
     return (pthresh & 0x1Fu) << xdctl::PTHRESH_SHIFT | (hthresh & 0x1Fu) << xdctl::HTHRESH_SHIFT |
            (wthresh & 0x1Fu) << xdctl::WTHRESH_SHIFT;
 }
 
 } // namespace
 
-/**
- * CRC is stripped, bad packets are not stored, broadcasts are accepted. LPE is always on,
- * so that RLPML alone decides what is too long: with LPE off the limit is fixed (SDM
- * 14.9.34).
- */
+// CRC is stripped, bad packets are not stored, broadcasts are accepted. LPE is always on,
+// so that RLPML alone decides what is too long: with LPE off the limit is fixed (SDM
+// 14.9.34).
 void Hw::setup_rx(const RxSetup &setup) {
-    uint32_t value = rctl::BAM | rctl::SECRC | rctl::LPE;
+    std::uint32_t value = rctl::BAM | rctl::SECRC | rctl::LPE;
 
     if (setup.promiscuous)
         value |= rctl::UPE;
@@ -50,7 +48,7 @@ void Hw::set_vlan_strip(bool on) {
     set_bits(reg::CTRL, ctrl::VME, on ? ctrl::VME : 0);
 }
 
-void Hw::set_max_frame(uint32_t max_frame) {
+void Hw::set_max_frame(std::uint32_t max_frame) {
     regs_.write(reg::RLPML, max_frame);
 }
 
@@ -59,64 +57,65 @@ void Hw::setup_rss(const Rss &rss) {
     if (rss.fields == 0)
         return;
 
-    for (uint32_t i = 0; i < kRssKeySize; i += 4)
-        regs_.write(reg::RSSRK + i, uint32_t{rss.key[i]} | uint32_t{rss.key[i + 1]} << 8 |
-                                        uint32_t{rss.key[i + 2]} << 16 |
-                                        uint32_t{rss.key[i + 3]} << 24);
+    for (std::uint32_t i = 0; i < rss_key_size; i += 4)
+        regs_.write(reg::RSSRK + i, std::uint32_t{rss.key[i]} | std::uint32_t{rss.key[i + 1]} << 8 |
+                                        std::uint32_t{rss.key[i + 2]} << 16 |
+                                        std::uint32_t{rss.key[i + 3]} << 24);
     // An entry is the queue number itself, where the 82575 has it in bits 7:6 (DPDK 22.11.11,
     // igb_rss_configure; QEMU, igb_rss_parse_packet).
-    for (uint32_t i = 0; i < kRetaSize; i += 4)
-        regs_.write(reg::RETA + i, uint32_t{rss.reta[i]} | uint32_t{rss.reta[i + 1]} << 8 |
-                                       uint32_t{rss.reta[i + 2]} << 16 |
-                                       uint32_t{rss.reta[i + 3]} << 24);
+    for (std::uint32_t i = 0; i < reta_size; i += 4)
+        regs_.write(reg::RETA + i, std::uint32_t{rss.reta[i]} |
+                                       std::uint32_t{rss.reta[i + 1]} << 8 |
+                                       std::uint32_t{rss.reta[i + 2]} << 16 |
+                                       std::uint32_t{rss.reta[i + 3]} << 24);
     regs_.write(reg::MRQC, rss.fields | mrqc::ENABLE_RSS);
 }
 
-/** The transmit unit is on, its queues are not yet. */
+// The transmit unit is on, its queues are not yet.
 void Hw::setup_tx() {
     regs_.write(reg::TXDCTL(0), 0); // enabled by reset, as receive queue 0
     set_bits(reg::TCTL, tctl::CT_MASK,
              tctl::PSP | tctl::RTLC | tctl::CT << tctl::CT_SHIFT | tctl::EN);
 }
 
-void Hw::program_rx_queue(uint16_t queue, const RxRing &ring) {
-    uint32_t srrctl_value =
+void Hw::program_rx_queue(std::uint16_t queue, const RxRing &ring) {
+    std::uint32_t srrctl_value =
         (ring.buffer_size >> srrctl::BSIZEPACKET_SHIFT & srrctl::BSIZEPACKET_MASK) |
         srrctl::DESCTYPE_ADV_ONEBUF;
 
     if (ring.drop_when_full)
         srrctl_value |= srrctl::DROP_EN;
     regs_.write(reg::RXDCTL(queue), thresholds(ring.pthresh, ring.hthresh, ring.wthresh));
-    regs_.write(reg::RDBAL(queue), static_cast<uint32_t>(ring.dma));
-    regs_.write(reg::RDBAH(queue), static_cast<uint32_t>(ring.dma >> 32));
-    regs_.write(reg::RDLEN(queue), static_cast<uint32_t>(ring.nb_desc * kDescSize));
+    regs_.write(reg::RDBAL(queue), static_cast<std::uint32_t>(ring.dma));
+    regs_.write(reg::RDBAH(queue), static_cast<std::uint32_t>(ring.dma >> 32));
+    regs_.write(reg::RDLEN(queue), static_cast<std::uint32_t>(ring.nb_desc * desc_size));
     regs_.write(reg::RDH(queue), 0);
     regs_.write(reg::RDT(queue), 0);
     regs_.write(reg::SRRCTL(queue), srrctl_value);
 }
 
-void Hw::program_tx_queue(uint16_t queue, const TxRing &ring) {
+void Hw::program_tx_queue(std::uint16_t queue, const TxRing &ring) {
     regs_.write(reg::TXDCTL(queue), thresholds(ring.pthresh, ring.hthresh, ring.wthresh));
-    regs_.write(reg::TDLEN(queue), static_cast<uint32_t>(ring.nb_desc * kDescSize));
-    regs_.write(reg::TDBAL(queue), static_cast<uint32_t>(ring.dma));
-    regs_.write(reg::TDBAH(queue), static_cast<uint32_t>(ring.dma >> 32));
+    regs_.write(reg::TDLEN(queue), static_cast<std::uint32_t>(ring.nb_desc * desc_size));
+    regs_.write(reg::TDBAL(queue), static_cast<std::uint32_t>(ring.dma));
+    regs_.write(reg::TDBAH(queue), static_cast<std::uint32_t>(ring.dma >> 32));
     regs_.write(reg::TDWBAL(queue), 0); // no head write-back: DD is what completion reads
     regs_.write(reg::TDWBAH(queue), 0);
     regs_.write(reg::TDH(queue), 0);
     regs_.write(reg::TDT(queue), 0);
 }
 
-Status Hw::set_enable(uint32_t offset, bool on, const char *step) {
-    const uint32_t wanted = on ? xdctl::ENABLE : 0;
+Status Hw::set_enable(std::uint32_t offset, bool on, const char *step) {
+    const std::uint32_t wanted = on ? xdctl::ENABLE : 0;
 
     set_bits(offset, xdctl::ENABLE, wanted);
-    if (!wait(offset, xdctl::ENABLE, wanted, kQueueUs, 100))
+    if (!wait(offset, xdctl::ENABLE, wanted, queue_deadline_us, 100))
         return {-ETIMEDOUT, step};
     return {};
 }
 
-/** The tail comes after ENABLE: a write to a disabled queue's RDT is ignored (SDM 14.3.59). */
-Status Hw::enable_rx_queue(uint16_t queue, uint16_t tail) {
+// The tail comes after ENABLE: a write to a disabled queue's RDT is ignored (SDM 14.3.59).
+Status Hw::enable_rx_queue(std::uint16_t queue, std::uint16_t tail) {
     const Status status = set_enable(reg::RXDCTL(queue), true, "enabling a receive queue");
 
     if (status.ok())
@@ -124,15 +123,15 @@ Status Hw::enable_rx_queue(uint16_t queue, uint16_t tail) {
     return status;
 }
 
-Status Hw::enable_tx_queue(uint16_t queue) {
+Status Hw::enable_tx_queue(std::uint16_t queue) {
     return set_enable(reg::TXDCTL(queue), true, "enabling a transmit queue");
 }
 
-Status Hw::disable_rx_queue(uint16_t queue) {
+Status Hw::disable_rx_queue(std::uint16_t queue) {
     return set_enable(reg::RXDCTL(queue), false, "disabling a receive queue");
 }
 
-Status Hw::disable_tx_queue(uint16_t queue) {
+Status Hw::disable_tx_queue(std::uint16_t queue) {
     return set_enable(reg::TXDCTL(queue), false, "disabling a transmit queue");
 }
 

@@ -1,273 +1,266 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * Registers of the Intel 82576 that the driver uses: byte offsets into BAR 0, and bits.
- *
- * Sources, each checked in the text or file itself:
- *
- *   SDM    Intel 82575EB Gigabit Ethernet Controller Software Developer's Manual and EEPROM
- *          Guide, 324632-003, revision 2.1 (the 82576 is register compatible where cited)
- *   Linux  drivers/net/ethernet/intel/igb/ of Linux 7.3, e1000_regs.h and e1000_defines.h
- *   QEMU   hw/net/igb_core.c at commit 00f76608a68d
- *
- * Offsets and bits without a note agree in Linux, in DPDK 22.11.11 (drivers/net/e1000/base)
- * and in QEMU.
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// Registers of the Intel 82576 that the driver uses: byte offsets into BAR 0, and bits.
+//
+// Sources, each checked in the text or file itself:
+//
+//   SDM    Intel 82575EB Gigabit Ethernet Controller Software Developer's Manual and EEPROM
+//          Guide, 324632-003, revision 2.1 (the 82576 is register compatible where cited)
+//   Linux  drivers/net/ethernet/intel/igb/ of Linux 7.3, e1000_regs.h and e1000_defines.h
+//   QEMU   hw/net/igb_core.c at commit 00f76608a68d
+//
+// Offsets and bits without a note agree in Linux, in DPDK 22.11.11 (drivers/net/e1000/base)
+// and in QEMU.
 
 #include <cstdint>
 
 namespace igb {
 
-/** Receive and transmit queues of one 82576 port (QEMU: IGB_NUM_QUEUES rings each way). */
-inline constexpr uint16_t kMaxQueues = 16;
+// Receive and transmit queues of one 82576 port (QEMU: IGB_NUM_QUEUES rings each way).
+inline constexpr std::uint16_t max_queues = 16;
 
-/** The part of BAR 0 that holds registers (QEMU masks addresses with 0x1ffff). */
-inline constexpr uint32_t kRegisterSpace = 0x20000;
+// The part of BAR 0 that holds registers (QEMU masks addresses with 0x1ffff).
+inline constexpr std::uint32_t register_space = 0x20000;
 
-/** Bytes of a receive or transmit descriptor. */
-inline constexpr uint32_t kDescSize = 16;
+// Bytes of a receive or transmit descriptor.
+inline constexpr std::uint32_t desc_size = 16;
 
 namespace reg {
 
-inline constexpr uint32_t CTRL = 0x00000;
-inline constexpr uint32_t STATUS = 0x00008;
-inline constexpr uint32_t EECD = 0x00010;
-inline constexpr uint32_t EERD = 0x00014; // SDM p. 44
-inline constexpr uint32_t CTRL_EXT = 0x00018;
-inline constexpr uint32_t MDIC = 0x00020;
-inline constexpr uint32_t ICR = 0x000C0; // clears on read
-inline constexpr uint32_t IMC = 0x000D8;
-inline constexpr uint32_t RCTL = 0x00100;
-inline constexpr uint32_t TCTL = 0x00400;
-inline constexpr uint32_t EIMC = 0x01528;
-inline constexpr uint32_t EIAC = 0x0152C;
-inline constexpr uint32_t RXCSUM = 0x05000;
-inline constexpr uint32_t RLPML = 0x05004;
-inline constexpr uint32_t MTA = 0x05200;  // 128 words
-inline constexpr uint32_t RAL0 = 0x05400; // SDM 2.3: least significant byte goes out first
-inline constexpr uint32_t RAH0 = 0x05404;
-inline constexpr uint32_t VFTA = 0x05600; // 128 words
-inline constexpr uint32_t MRQC = 0x05818;
-inline constexpr uint32_t SWSM = 0x05B50;
-inline constexpr uint32_t SW_FW_SYNC = 0x05B5C;
-inline constexpr uint32_t RETA = 0x05C00;  // 32 words of four entries
-inline constexpr uint32_t RSSRK = 0x05C80; // 10 words
-inline constexpr uint32_t UTA = 0x0A000;   // 128 words
+inline constexpr std::uint32_t CTRL = 0x00000;
+inline constexpr std::uint32_t STATUS = 0x00008;
+inline constexpr std::uint32_t EECD = 0x00010;
+inline constexpr std::uint32_t EERD = 0x00014; // SDM p. 44
+inline constexpr std::uint32_t CTRL_EXT = 0x00018;
+inline constexpr std::uint32_t MDIC = 0x00020;
+inline constexpr std::uint32_t ICR = 0x000C0; // clears on read
+inline constexpr std::uint32_t IMC = 0x000D8;
+inline constexpr std::uint32_t RCTL = 0x00100;
+inline constexpr std::uint32_t TCTL = 0x00400;
+inline constexpr std::uint32_t EIMC = 0x01528;
+inline constexpr std::uint32_t EIAC = 0x0152C;
+inline constexpr std::uint32_t RXCSUM = 0x05000;
+inline constexpr std::uint32_t RLPML = 0x05004;
+inline constexpr std::uint32_t MTA = 0x05200;  // 128 words
+inline constexpr std::uint32_t RAL0 = 0x05400; // SDM 2.3: least significant byte goes out first
+inline constexpr std::uint32_t RAH0 = 0x05404;
+inline constexpr std::uint32_t VFTA = 0x05600; // 128 words
+inline constexpr std::uint32_t MRQC = 0x05818;
+inline constexpr std::uint32_t SWSM = 0x05B50;
+inline constexpr std::uint32_t SW_FW_SYNC = 0x05B5C;
+inline constexpr std::uint32_t RETA = 0x05C00;  // 32 words of four entries
+inline constexpr std::uint32_t RSSRK = 0x05C80; // 10 words
+inline constexpr std::uint32_t UTA = 0x0A000;   // 128 words
 
 // Statistics; all clear on read (SDM 14.9).
-inline constexpr uint32_t CRCERRS = 0x04000;
-inline constexpr uint32_t ALGNERRC = 0x04004;
-inline constexpr uint32_t RXERRC = 0x0400C;
-inline constexpr uint32_t MPC = 0x04010;
-inline constexpr uint32_t ECOL = 0x04018;
-inline constexpr uint32_t LATECOL = 0x04020;
-inline constexpr uint32_t CEXTERR = 0x0403C;
-inline constexpr uint32_t RLEC = 0x04040;
-inline constexpr uint32_t GPRC = 0x04074;
-inline constexpr uint32_t GPTC = 0x04080;
-inline constexpr uint32_t GORCL = 0x04088;
-inline constexpr uint32_t GORCH = 0x0408C; // reading it clears both halves (QEMU, DPDK)
-inline constexpr uint32_t GOTCL = 0x04090;
-inline constexpr uint32_t GOTCH = 0x04094; // the same
-inline constexpr uint32_t ROC = 0x040AC;   // longer than RCTL.LPE and RLPML allow
+inline constexpr std::uint32_t CRCERRS = 0x04000;
+inline constexpr std::uint32_t ALGNERRC = 0x04004;
+inline constexpr std::uint32_t RXERRC = 0x0400C;
+inline constexpr std::uint32_t MPC = 0x04010;
+inline constexpr std::uint32_t ECOL = 0x04018;
+inline constexpr std::uint32_t LATECOL = 0x04020;
+inline constexpr std::uint32_t CEXTERR = 0x0403C;
+inline constexpr std::uint32_t RLEC = 0x04040;
+inline constexpr std::uint32_t GPRC = 0x04074;
+inline constexpr std::uint32_t GPTC = 0x04080;
+inline constexpr std::uint32_t GORCL = 0x04088;
+inline constexpr std::uint32_t GORCH = 0x0408C; // reading it clears both halves (QEMU, DPDK)
+inline constexpr std::uint32_t GOTCL = 0x04090;
+inline constexpr std::uint32_t GOTCH = 0x04094; // the same
+inline constexpr std::uint32_t ROC = 0x040AC;   // longer than RCTL.LPE and RLPML allow
 
-/**
- * Start of a receive queue's register block. The first four queues keep the addresses of
- * the 82575, 0x100 apart; the other twelve are 0x40 apart (QEMU maps both forms of 0..3).
- */
-constexpr uint32_t rx_queue(uint16_t queue) {
+// Start of a receive queue's register block. The first four queues keep the addresses of
+// the 82575, 0x100 apart; the other twelve are 0x40 apart (QEMU maps both forms of 0..3).
+constexpr std::uint32_t rx_queue(std::uint16_t queue) {
     return queue < 4 ? 0x02800u + 0x100u * queue : 0x0C000u + 0x40u * queue;
 }
 
-/** Start of a transmit queue's register block, laid out like the receive side's. */
-constexpr uint32_t tx_queue(uint16_t queue) {
+// Start of a transmit queue's register block, laid out like the receive side's.
+constexpr std::uint32_t tx_queue(std::uint16_t queue) {
     return queue < 4 ? 0x03800u + 0x100u * queue : 0x0E000u + 0x40u * queue;
 }
 
-constexpr uint32_t RDBAL(uint16_t q) {
+constexpr std::uint32_t RDBAL(std::uint16_t q) {
     return rx_queue(q) + 0x00;
 }
-constexpr uint32_t RDBAH(uint16_t q) {
+constexpr std::uint32_t RDBAH(std::uint16_t q) {
     return rx_queue(q) + 0x04;
 }
-constexpr uint32_t RDLEN(uint16_t q) {
+constexpr std::uint32_t RDLEN(std::uint16_t q) {
     return rx_queue(q) + 0x08;
 }
-constexpr uint32_t SRRCTL(uint16_t q) {
+constexpr std::uint32_t SRRCTL(std::uint16_t q) {
     return rx_queue(q) + 0x0C;
 }
-constexpr uint32_t RDH(uint16_t q) {
+constexpr std::uint32_t RDH(std::uint16_t q) {
     return rx_queue(q) + 0x10;
 } // SDM 14.3.58
-constexpr uint32_t RDT(uint16_t q) {
+constexpr std::uint32_t RDT(std::uint16_t q) {
     return rx_queue(q) + 0x18;
 } // SDM 14.3.59
-constexpr uint32_t RXDCTL(uint16_t q) {
+constexpr std::uint32_t RXDCTL(std::uint16_t q) {
     return rx_queue(q) + 0x28;
 }
-constexpr uint32_t RQDPC(uint16_t q) {
+constexpr std::uint32_t RQDPC(std::uint16_t q) {
     return rx_queue(q) + 0x30;
 } // clears on read (QEMU)
-constexpr uint32_t TDBAL(uint16_t q) {
+constexpr std::uint32_t TDBAL(std::uint16_t q) {
     return tx_queue(q) + 0x00;
 }
-constexpr uint32_t TDBAH(uint16_t q) {
+constexpr std::uint32_t TDBAH(std::uint16_t q) {
     return tx_queue(q) + 0x04;
 }
-constexpr uint32_t TDLEN(uint16_t q) {
+constexpr std::uint32_t TDLEN(std::uint16_t q) {
     return tx_queue(q) + 0x08;
 }
-constexpr uint32_t TDH(uint16_t q) {
+constexpr std::uint32_t TDH(std::uint16_t q) {
     return tx_queue(q) + 0x10;
 }
-constexpr uint32_t TDT(uint16_t q) {
+constexpr std::uint32_t TDT(std::uint16_t q) {
     return tx_queue(q) + 0x18;
 }
-constexpr uint32_t TXDCTL(uint16_t q) {
+constexpr std::uint32_t TXDCTL(std::uint16_t q) {
     return tx_queue(q) + 0x28;
 }
-constexpr uint32_t TDWBAL(uint16_t q) {
+constexpr std::uint32_t TDWBAL(std::uint16_t q) {
     return tx_queue(q) + 0x38;
 } // QEMU: head write-back
-constexpr uint32_t TDWBAH(uint16_t q) {
+constexpr std::uint32_t TDWBAH(std::uint16_t q) {
     return tx_queue(q) + 0x3C;
 }
 
 } // namespace reg
 
 namespace ctrl {
-inline constexpr uint32_t FD = 1u << 0;
-inline constexpr uint32_t GIO_MASTER_DISABLE = 1u << 2;
-inline constexpr uint32_t SLU = 1u << 6;
-inline constexpr uint32_t FRCSPD = 1u << 11;
-inline constexpr uint32_t FRCDPX = 1u << 12;
-inline constexpr uint32_t RST = 1u << 26; // clears itself
-inline constexpr uint32_t VME = 1u << 30; // strip VLAN tags
+inline constexpr std::uint32_t FD = 1u << 0;
+inline constexpr std::uint32_t GIO_MASTER_DISABLE = 1u << 2;
+inline constexpr std::uint32_t SLU = 1u << 6;
+inline constexpr std::uint32_t FRCSPD = 1u << 11;
+inline constexpr std::uint32_t FRCDPX = 1u << 12;
+inline constexpr std::uint32_t RST = 1u << 26; // clears itself
+inline constexpr std::uint32_t VME = 1u << 30; // strip VLAN tags
 } // namespace ctrl
 
 namespace status {
-inline constexpr uint32_t FD = 1u << 0;
-inline constexpr uint32_t LU = 1u << 1;
-inline constexpr uint32_t FUNCTION_MASK = 3u << 2;
-inline constexpr uint32_t FUNCTION_1 = 1u << 2;
-inline constexpr uint32_t SPEED_MASK = 3u << 6;
-inline constexpr uint32_t SPEED_10 = 0u << 6;
-inline constexpr uint32_t SPEED_100 = 1u << 6; // above it, 10b and 11b: 1000 Mb/s
-inline constexpr uint32_t GIO_MASTER_ENABLE = 1u << 19;
+inline constexpr std::uint32_t FD = 1u << 0;
+inline constexpr std::uint32_t LU = 1u << 1;
+inline constexpr std::uint32_t FUNCTION_MASK = 3u << 2;
+inline constexpr std::uint32_t FUNCTION_1 = 1u << 2;
+inline constexpr std::uint32_t SPEED_MASK = 3u << 6;
+inline constexpr std::uint32_t SPEED_10 = 0u << 6;
+inline constexpr std::uint32_t SPEED_100 = 1u << 6; // above it, 10b and 11b: 1000 Mb/s
+inline constexpr std::uint32_t GIO_MASTER_ENABLE = 1u << 19;
 } // namespace status
 
 namespace eecd {
-inline constexpr uint32_t PRES = 1u << 8;
-inline constexpr uint32_t AUTO_RD = 1u << 9; // the hardware has loaded its configuration
+inline constexpr std::uint32_t PRES = 1u << 8;
+inline constexpr std::uint32_t AUTO_RD = 1u << 9; // the hardware has loaded its configuration
 } // namespace eecd
 
-/** SDM p. 44: address in bits 15:2, data in bits 31:16. */
+// SDM p. 44: address in bits 15:2, data in bits 31:16.
 namespace eerd {
-inline constexpr uint32_t START = 1u << 0;
-inline constexpr uint32_t DONE = 1u << 1;
-inline constexpr uint32_t ADDR_SHIFT = 2;
-inline constexpr uint32_t DATA_SHIFT = 16;
+inline constexpr std::uint32_t START = 1u << 0;
+inline constexpr std::uint32_t DONE = 1u << 1;
+inline constexpr std::uint32_t ADDR_SHIFT = 2;
+inline constexpr std::uint32_t DATA_SHIFT = 16;
 } // namespace eerd
 
 namespace nvm {
-inline constexpr uint16_t MAC_WORD = 0;
-inline constexpr uint16_t CHECKSUM_WORD = 0x3F; // SDM 4.5.1.29.14
-inline constexpr uint16_t CHECKSUM = 0xBABA;    // sum of words 0..3F
+inline constexpr std::uint16_t MAC_WORD = 0;
+inline constexpr std::uint16_t CHECKSUM_WORD = 0x3F; // SDM 4.5.1.29.14
+inline constexpr std::uint16_t CHECKSUM = 0xBABA;    // sum of words 0..3F
 } // namespace nvm
 
 namespace mdic {
-inline constexpr uint32_t DATA_MASK = 0xFFFF;
-inline constexpr uint32_t REG_SHIFT = 16;
-inline constexpr uint32_t PHY_SHIFT = 21;
-inline constexpr uint32_t OP_WRITE = 1u << 26;
-inline constexpr uint32_t OP_READ = 2u << 26;
-inline constexpr uint32_t READY = 1u << 28;
-inline constexpr uint32_t ERROR = 1u << 30;
-inline constexpr uint32_t PHY_ADDRESS = 1; // of the internal PHY (QEMU refuses others)
+inline constexpr std::uint32_t DATA_MASK = 0xFFFF;
+inline constexpr std::uint32_t REG_SHIFT = 16;
+inline constexpr std::uint32_t PHY_SHIFT = 21;
+inline constexpr std::uint32_t OP_WRITE = 1u << 26;
+inline constexpr std::uint32_t OP_READ = 2u << 26;
+inline constexpr std::uint32_t READY = 1u << 28;
+inline constexpr std::uint32_t ERROR = 1u << 30;
+inline constexpr std::uint32_t PHY_ADDRESS = 1; // of the internal PHY (QEMU refuses others)
 } // namespace mdic
 
-/** Clause 22 registers of the PHY. */
+// Clause 22 registers of the PHY.
 namespace phy {
-inline constexpr uint8_t BMCR = 0;
-inline constexpr uint8_t BMSR = 1;
-inline constexpr uint8_t ID1 = 2;
-inline constexpr uint8_t ID2 = 3;
-inline constexpr uint16_t BMCR_RESTART_AUTONEG = 1u << 9;
-inline constexpr uint16_t BMCR_ISOLATE = 1u << 10;
-inline constexpr uint16_t BMCR_POWER_DOWN = 1u << 11;
-inline constexpr uint16_t BMCR_AUTONEG = 1u << 12;
+inline constexpr std::uint8_t BMCR = 0;
+inline constexpr std::uint8_t BMSR = 1;
+inline constexpr std::uint8_t ID1 = 2;
+inline constexpr std::uint8_t ID2 = 3;
+inline constexpr std::uint16_t BMCR_RESTART_AUTONEG = 1u << 9;
+inline constexpr std::uint16_t BMCR_ISOLATE = 1u << 10;
+inline constexpr std::uint16_t BMCR_POWER_DOWN = 1u << 11;
+inline constexpr std::uint16_t BMCR_AUTONEG = 1u << 12;
 } // namespace phy
 
 namespace swsm {
-inline constexpr uint32_t SMBI = 1u << 0; // reading 0 takes it
-inline constexpr uint32_t SWESMBI = 1u << 1;
+inline constexpr std::uint32_t SMBI = 1u << 0; // reading 0 takes it
+inline constexpr std::uint32_t SWESMBI = 1u << 1;
 } // namespace swsm
 
-/** Resources that software and firmware share; firmware's bits are 16 higher. */
+// Resources that software and firmware share; firmware's bits are 16 higher.
 namespace sw_fw {
-inline constexpr uint32_t EEPROM = 1u << 0;
-inline constexpr uint32_t PHY0 = 1u << 1;
-inline constexpr uint32_t PHY1 = 1u << 2;
-inline constexpr uint32_t FW_SHIFT = 16;
+inline constexpr std::uint32_t EEPROM = 1u << 0;
+inline constexpr std::uint32_t PHY0 = 1u << 1;
+inline constexpr std::uint32_t PHY1 = 1u << 2;
+inline constexpr std::uint32_t FW_SHIFT = 16;
 } // namespace sw_fw
 
 namespace rctl {
-inline constexpr uint32_t EN = 1u << 1;
-inline constexpr uint32_t SBP = 1u << 2;
-inline constexpr uint32_t UPE = 1u << 3;
-inline constexpr uint32_t MPE = 1u << 4;
-inline constexpr uint32_t LPE = 1u << 5;
-inline constexpr uint32_t BAM = 1u << 15;
-inline constexpr uint32_t SECRC = 1u << 26;
+inline constexpr std::uint32_t EN = 1u << 1;
+inline constexpr std::uint32_t SBP = 1u << 2;
+inline constexpr std::uint32_t UPE = 1u << 3;
+inline constexpr std::uint32_t MPE = 1u << 4;
+inline constexpr std::uint32_t LPE = 1u << 5;
+inline constexpr std::uint32_t BAM = 1u << 15;
+inline constexpr std::uint32_t SECRC = 1u << 26;
 } // namespace rctl
 
 namespace srrctl {
-inline constexpr uint32_t BSIZEPACKET_SHIFT = 10; // units of 1 KiB (SDM p. 104: 0 = RCTL)
-inline constexpr uint32_t BSIZEPACKET_MASK = 0x7F;
-inline constexpr uint32_t DESCTYPE_ADV_ONEBUF = 1u << 25;
-inline constexpr uint32_t DROP_EN = 1u << 31;
+inline constexpr std::uint32_t BSIZEPACKET_SHIFT = 10; // units of 1 KiB (SDM p. 104: 0 = RCTL)
+inline constexpr std::uint32_t BSIZEPACKET_MASK = 0x7F;
+inline constexpr std::uint32_t DESCTYPE_ADV_ONEBUF = 1u << 25;
+inline constexpr std::uint32_t DROP_EN = 1u << 31;
 } // namespace srrctl
 
-/** RXDCTL and TXDCTL alike. */
+// RXDCTL and TXDCTL alike.
 namespace xdctl {
-inline constexpr uint32_t PTHRESH_SHIFT = 0;
-inline constexpr uint32_t HTHRESH_SHIFT = 8;
-inline constexpr uint32_t WTHRESH_SHIFT = 16;
-inline constexpr uint32_t ENABLE = 1u << 25;
+inline constexpr std::uint32_t PTHRESH_SHIFT = 0;
+inline constexpr std::uint32_t HTHRESH_SHIFT = 8;
+inline constexpr std::uint32_t WTHRESH_SHIFT = 16;
+inline constexpr std::uint32_t ENABLE = 1u << 25;
 } // namespace xdctl
 
 namespace rxcsum {
-inline constexpr uint32_t IPOFL = 1u << 8;
-inline constexpr uint32_t TUOFL = 1u << 9;
-inline constexpr uint32_t PCSD = 1u << 13; // RSS hash instead of packet checksum (SDM 5.4.2)
+inline constexpr std::uint32_t IPOFL = 1u << 8;
+inline constexpr std::uint32_t TUOFL = 1u << 9;
+inline constexpr std::uint32_t PCSD = 1u << 13; // RSS hash instead of packet checksum (SDM 5.4.2)
 } // namespace rxcsum
 
 namespace mrqc {
-inline constexpr uint32_t ENABLE_RSS = 2;
-inline constexpr uint32_t IPV4_TCP = 1u << 16;
-inline constexpr uint32_t IPV4 = 1u << 17;
-inline constexpr uint32_t IPV6 = 1u << 20;
-inline constexpr uint32_t IPV6_TCP = 1u << 21;
-inline constexpr uint32_t IPV4_UDP = 1u << 22;
-inline constexpr uint32_t IPV6_UDP = 1u << 23;
+inline constexpr std::uint32_t ENABLE_RSS = 2;
+inline constexpr std::uint32_t IPV4_TCP = 1u << 16;
+inline constexpr std::uint32_t IPV4 = 1u << 17;
+inline constexpr std::uint32_t IPV6 = 1u << 20;
+inline constexpr std::uint32_t IPV6_TCP = 1u << 21;
+inline constexpr std::uint32_t IPV4_UDP = 1u << 22;
+inline constexpr std::uint32_t IPV6_UDP = 1u << 23;
 } // namespace mrqc
 
 namespace tctl {
-inline constexpr uint32_t EN = 1u << 1;
-inline constexpr uint32_t PSP = 1u << 3; // pad short packets to 64 bytes
-inline constexpr uint32_t CT_SHIFT = 4;
-inline constexpr uint32_t CT_MASK = 0xFFu << 4;
-inline constexpr uint32_t CT = 15; // SDM p. 364
-inline constexpr uint32_t RTLC = 1u << 24;
+inline constexpr std::uint32_t EN = 1u << 1;
+inline constexpr std::uint32_t PSP = 1u << 3; // pad short packets to 64 bytes
+inline constexpr std::uint32_t CT_SHIFT = 4;
+inline constexpr std::uint32_t CT_MASK = 0xFFu << 4;
+inline constexpr std::uint32_t CT = 15; // SDM p. 364
+inline constexpr std::uint32_t RTLC = 1u << 24;
 } // namespace tctl
 
 namespace rah {
-inline constexpr uint32_t AV = 1u << 31; // address valid
+inline constexpr std::uint32_t AV = 1u << 31; // address valid
 } // namespace rah
 
 } // namespace igb

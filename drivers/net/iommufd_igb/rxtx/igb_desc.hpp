@@ -1,27 +1,22 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * Advanced receive and transmit descriptors of the 82576, and what may be asked of them.
- *
- * Both are 16 bytes, little-endian, and have two readings: what software writes for the
- * device, and what the device writes back over it.
- *
- *     receive, read          receive, write-back
- *     +0 packet address      +0 packet type, header info | RSS hash
- *     +8 header address      +8 status and errors | length | VLAN tag
- *
- *     transmit, read                      transmit, write-back
- *     +0 buffer address                   +0 reserved
- *     +8 length, type, command | payload  +8 reserved | status
- *
- * Sources: 82575EB SDM (324632-003, revision 2.1) 5.3.4 for receive and 5.6.8 for
- * transmit; bit positions as in QEMU's hw/net/igb_core.c (commit 00f76608a68d).
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// Advanced receive and transmit descriptors of the 82576, and what may be asked of them.
+//
+// Both are 16 bytes, little-endian, and have two readings: what software writes for the
+// device, and what the device writes back over it.
+//
+//     receive, read          receive, write-back
+//     +0 packet address      +0 packet type, header info | RSS hash
+//     +8 header address      +8 status and errors | length | VLAN tag
+//
+//     transmit, read                      transmit, write-back
+//     +0 buffer address                   +0 reserved
+//     +8 length, type, command | payload  +8 reserved | status
+//
+// Sources: 82575EB SDM (324632-003, revision 2.1) 5.3.4 for receive and 5.6.8 for
+// transmit; bit positions as in QEMU's hw/net/igb_core.c (commit 00f76608a68d).
 
 #include <bit>
 #include <cstddef>
@@ -34,109 +29,106 @@ namespace igb {
 static_assert(std::endian::native == std::endian::little,
               "descriptors are little-endian; a big-endian CPU needs conversions here");
 
-/** Receive descriptor as two quadwords, the unit in which it is read and written. */
+// Receive descriptor as two quadwords, the unit in which it is read and written.
 struct RxDesc {
-    uint64_t lo; /**< Packet buffer address; written back: packet type and RSS hash. */
-    uint64_t hi; /**< Header buffer address; written back: status, length, VLAN tag. */
+    std::uint64_t lo; // Packet buffer address; written back: packet type and RSS hash.
+    std::uint64_t hi; // Header buffer address; written back: status, length, VLAN tag.
 };
-static_assert(sizeof(RxDesc) == kDescSize);
+static_assert(sizeof(RxDesc) == desc_size);
 static_assert(offsetof(RxDesc, hi) == 8);
 
-/** Transmit descriptor as two quadwords. */
+// Transmit descriptor as two quadwords.
 struct TxDesc {
-    uint64_t address; /**< Of the data buffer. */
-    uint64_t command; /**< Length, type and command below, status and payload length above. */
+    std::uint64_t address; // Of the data buffer.
+    std::uint64_t command; // Length, type and command below, status and payload length above.
 };
-static_assert(sizeof(TxDesc) == kDescSize);
+static_assert(sizeof(TxDesc) == desc_size);
 static_assert(offsetof(TxDesc, command) == 8);
 
-/** Bits of the write-back status and error word, low half of RxDesc::hi (SDM p. 114, 5.3.4.9). */
+// Bits of the write-back status and error word, low half of RxDesc::hi (SDM p. 114, 5.3.4.9).
 namespace rx_status {
-inline constexpr uint32_t DD = 1u << 0;
-inline constexpr uint32_t EOP = 1u << 1;
+inline constexpr std::uint32_t DD = 1u << 0;
+inline constexpr std::uint32_t EOP = 1u << 1;
 inline constexpr unsigned int VP_SHIFT = 3;
-inline constexpr uint32_t VP = 1u << VP_SHIFT; // VLAN tag stripped into the descriptor
-inline constexpr uint32_t CE = 1u << 24;       // CRC or alignment
-inline constexpr uint32_t SE = 1u << 25;       // symbol
+inline constexpr std::uint32_t VP = 1u << VP_SHIFT; // VLAN tag stripped into the descriptor
+inline constexpr std::uint32_t CE = 1u << 24;       // CRC or alignment
+inline constexpr std::uint32_t SE = 1u << 25;       // symbol
 inline constexpr unsigned int CHECKSUM_SHIFT = 29;
-inline constexpr uint32_t L4E = 1u << 29; // TCP or UDP checksum wrong
-inline constexpr uint32_t IPE = 1u << 30; // IPv4 header checksum wrong
-inline constexpr uint32_t RXE = 1u << 31; // data error seen by the PHY
-/** Errors of the frame itself; checksum errors leave the frame usable. */
-inline constexpr uint32_t FRAME_ERRORS = CE | SE | RXE;
+inline constexpr std::uint32_t L4E = 1u << 29; // TCP or UDP checksum wrong
+inline constexpr std::uint32_t IPE = 1u << 30; // IPv4 header checksum wrong
+inline constexpr std::uint32_t RXE = 1u << 31; // data error seen by the PHY
+// Errors of the frame itself; checksum errors leave the frame usable.
+inline constexpr std::uint32_t FRAME_ERRORS = CE | SE | RXE;
 } // namespace rx_status
 
-/** Fields of the low half of RxDesc::lo (DPDK 22.11.11,
- * drivers/net/e1000/base/e1000_82575.h, union e1000_adv_rx_desc); the hash is above. */
+// Fields of the low half of RxDesc::lo (DPDK 22.11.11,
+// drivers/net/e1000/base/e1000_82575.h, union e1000_adv_rx_desc); the hash is above.
 namespace rx_info {
-inline constexpr uint32_t RSS_TYPE_MASK = 0xF; // 0: no hash was calculated
+inline constexpr std::uint32_t RSS_TYPE_MASK = 0xF; // 0: no hash was calculated
 inline constexpr unsigned int PACKET_TYPE_SHIFT = 4;
-inline constexpr uint32_t PACKET_TYPE_MASK = 0x7F;
-inline constexpr uint32_t ETQF = 1u << 15; // the packet type is the number of an EtherType filter
+inline constexpr std::uint32_t PACKET_TYPE_MASK = 0x7F;
+inline constexpr std::uint32_t ETQF = 1u
+                                      << 15; // the packet type is the number of an EtherType filter
 } // namespace rx_info
 
-/**
- * A descriptor that gives the device an empty buffer. The zero that goes into the header
- * address is also what clears DD and length of the last lap.
- */
-constexpr RxDesc rx_desc_read(uint64_t buffer) {
+// A descriptor that gives the device an empty buffer. The zero that goes into the header
+// address is also what clears DD and length of the last lap.
+constexpr RxDesc rx_desc_read(std::uint64_t buffer) {
     return {.lo = buffer, .hi = 0};
 }
 
-/** Status and errors of a written-back descriptor. */
-constexpr uint32_t rx_desc_status(uint64_t hi) {
-    return static_cast<uint32_t>(hi);
+// Status and errors of a written-back descriptor.
+constexpr std::uint32_t rx_desc_status(std::uint64_t hi) {
+    return static_cast<std::uint32_t>(hi);
 }
 
-/** Bytes in the packet buffer, including the CRC if it is not stripped (SDM 5.3.4.10). */
-constexpr uint16_t rx_desc_length(uint64_t hi) {
-    return static_cast<uint16_t>(hi >> 32);
+// Bytes in the packet buffer, including the CRC if it is not stripped (SDM 5.3.4.10).
+constexpr std::uint16_t rx_desc_length(std::uint64_t hi) {
+    return static_cast<std::uint16_t>(hi >> 32);
 }
 
-/** What the device writes back; for the model and the tests. */
-constexpr RxDesc rx_desc_written(uint32_t status, uint16_t length, uint32_t rss_hash, uint16_t info,
-                                 uint16_t vlan = 0) {
-    return {.lo = uint64_t{rss_hash} << 32 | info,
-            .hi = uint64_t{vlan} << 48 | uint64_t{length} << 32 | status};
+// What the device writes back; for the model and the tests.
+constexpr RxDesc rx_desc_written(std::uint32_t status, std::uint16_t length, std::uint32_t rss_hash,
+                                 std::uint16_t info, std::uint16_t vlan = 0) {
+    return {.lo = std::uint64_t{rss_hash} << 32 | info,
+            .hi = std::uint64_t{vlan} << 48 | std::uint64_t{length} << 32 | status};
 }
 
-/**
- * Command and type bits, low half of TxDesc::command (SDM 5.6.8.4). The manual prints the
- * context descriptor's 0010b as DTYP of this one (p. 143); Linux, DPDK and QEMU have 0011b.
- */
+// Command and type bits, low half of TxDesc::command (SDM 5.6.8.4). The manual prints the
+// context descriptor's 0010b as DTYP of this one (p. 143); Linux, DPDK and QEMU have 0011b.
 namespace tx_cmd {
-inline constexpr uint32_t LENGTH_MASK = 0xFFFF;
-inline constexpr uint32_t DTYP_DATA = 3u << 20;
-inline constexpr uint32_t DTYP_MASK = 0xFu << 20;
-inline constexpr uint32_t EOP = 1u << 24;
-inline constexpr uint32_t IFCS = 1u << 25;
-inline constexpr uint32_t RS = 1u << 27;
-inline constexpr uint32_t DEXT = 1u << 29;
-/** A piece of a packet to which the device appends the CRC; and a whole packet in one piece. */
-inline constexpr uint32_t PIECE = DTYP_DATA | IFCS | DEXT;
-inline constexpr uint32_t SINGLE = PIECE | EOP;
+inline constexpr std::uint32_t LENGTH_MASK = 0xFFFF;
+inline constexpr std::uint32_t DTYP_DATA = 3u << 20;
+inline constexpr std::uint32_t DTYP_MASK = 0xFu << 20;
+inline constexpr std::uint32_t EOP = 1u << 24;
+inline constexpr std::uint32_t IFCS = 1u << 25;
+inline constexpr std::uint32_t RS = 1u << 27;
+inline constexpr std::uint32_t DEXT = 1u << 29;
+// A piece of a packet to which the device appends the CRC; and a whole packet in one piece.
+inline constexpr std::uint32_t PIECE = DTYP_DATA | IFCS | DEXT;
+inline constexpr std::uint32_t SINGLE = PIECE | EOP;
 } // namespace tx_cmd
 
-inline constexpr unsigned int kTxPaylenShift = 32 + 14; // bits 31:14 of the upper word
-inline constexpr uint64_t kTxDone = uint64_t{1} << 32;  // DD, lowest bit of the status
+inline constexpr unsigned int tx_paylen_shift = 32 + 14;             // bits 31:14 of the upper word
+inline constexpr std::uint64_t tx_done_bit = std::uint64_t{1} << 32; // DD, lowest bit of the status
 
-/** Command quadword of a packet that is one buffer of @p length bytes, DD clear. */
-constexpr uint64_t tx_desc_command(uint16_t length) {
-    return uint64_t{tx_cmd::SINGLE} | length | uint64_t{length} << kTxPaylenShift;
+// Command quadword of a packet that is one buffer of length bytes, DD clear.
+constexpr std::uint64_t tx_desc_command(std::uint16_t length) {
+    return std::uint64_t{tx_cmd::SINGLE} | length | std::uint64_t{length} << tx_paylen_shift;
 }
 
-/** The same for @p length of @p total bytes; PAYLEN stands in every descriptor of the packet, as
- * in DPDK 22.11.11, igb_rxtx.c, eth_igb_xmit_pkts(). */
-constexpr uint64_t tx_desc_piece(uint16_t length, uint16_t total, bool is_last) {
-    return uint64_t{is_last ? tx_cmd::SINGLE : tx_cmd::PIECE} | length |
-           uint64_t{total} << kTxPaylenShift;
+// The same for length of total bytes; PAYLEN stands in every descriptor of the packet, as
+// in DPDK 22.11.11, igb_rxtx.c, eth_igb_xmit_pkts().
+constexpr std::uint64_t tx_desc_piece(std::uint16_t length, std::uint16_t total, bool is_last) {
+    return std::uint64_t{is_last ? tx_cmd::SINGLE : tx_cmd::PIECE} | length |
+           std::uint64_t{total} << tx_paylen_shift;
 }
 
-/** The same asking for a write-back. */
-inline constexpr uint64_t kTxReportStatus = tx_cmd::RS;
+// The same asking for a write-back.
+inline constexpr std::uint64_t tx_report_status = tx_cmd::RS;
 
-constexpr bool tx_desc_done(uint64_t command) {
-    return (command & kTxDone) != 0;
+constexpr bool tx_desc_done(std::uint64_t command) {
+    return (command & tx_done_bit) != 0;
 }
 
 } // namespace igb

@@ -1,20 +1,15 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * A batch of mbufs out of and into the lcore's cache of their pool.
- *
- * The cache is an array used as a stack, and a batch is nearly always the top kBatch of it.
- * rte_mempool_get_bulk() takes them one by one from the top down, any number of them; a copy
- * of constant length in the order they lie in is a few vector instructions. Whatever is not
- * this case (no cache, too few in it, a put that would flush it) is left to the library.
- *
- * Included by files that are compiled for different CPUs: internal linkage.
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// A batch of mbufs out of and into the lcore's cache of their pool.
+//
+// The cache is an array used as a stack, and a batch is nearly always the top batch_size of it.
+// rte_mempool_get_bulk() takes them one by one from the top down, any number of them; a copy
+// of constant length in the order they lie in is a few vector instructions. Whatever is not
+// this case (no cache, too few in it, a put that would flush it) is left to the library.
+//
+// Included by files that are compiled for different CPUs: internal linkage.
 
 #include <cstdint>
 
@@ -33,33 +28,33 @@ namespace {
 // counts the length of a cache in another way.
 #if defined(RTE_LIBRTE_MEMPOOL_STATS) || defined(RTE_LIBRTE_MEMPOOL_DEBUG) ||                      \
     RTE_VERSION >= RTE_VERSION_NUM(26, 7, 0, 0)
-constexpr bool kCacheIsAStack = false;
+constexpr bool cache_is_a_stack = false;
 #else
-constexpr bool kCacheIsAStack = true;
+constexpr bool cache_is_a_stack = true;
 #endif
 
-/** The compiler chooses the registers: those of the CPU the including file is for. */
+// The compiler chooses the registers: those of the CPU the including file is for.
 inline void copy_batch(void **__restrict to, void *const *__restrict from) {
 #pragma GCC unroll 8
-    for (uint16_t i = 0; i < kBatch; i++)
+    for (std::uint16_t i = 0; i < batch_size; i++)
         to[i] = from[i];
 }
 
-/** Not inlined: rte_memcpy() makes a kilobyte of it, with vector instructions in any code. */
+// Not inlined: rte_memcpy() makes a kilobyte of it, with vector instructions in any code.
 [[gnu::noinline, gnu::cold]] inline bool get_by_library(rte_mempool *pool, void **objects) {
-    return rte_mempool_get_bulk(pool, objects, kBatch) == 0;
+    return rte_mempool_get_bulk(pool, objects, batch_size) == 0;
 }
 
 [[gnu::noinline, gnu::cold]] inline void put_by_library(rte_mempool *pool, void *const *objects) {
-    rte_mempool_put_bulk(pool, objects, kBatch);
+    rte_mempool_put_bulk(pool, objects, batch_size);
 }
 
-/** rte_mempool_get_bulk() of kBatch objects. */
+// rte_mempool_get_bulk() of batch_size objects.
 inline bool get_batch(rte_mempool *pool, void **objects) {
-    if constexpr (kCacheIsAStack) {
+    if constexpr (cache_is_a_stack) {
         rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
-        if (likely(cache != nullptr && cache->len >= kBatch)) {
-            const uint32_t left = cache->len - kBatch;
+        if (likely(cache != nullptr && cache->len >= batch_size)) {
+            const std::uint32_t left = cache->len - batch_size;
             cache->len = left;
             copy_batch(objects, &cache->objs[left]);
             return true;
@@ -68,13 +63,13 @@ inline bool get_batch(rte_mempool *pool, void **objects) {
     return get_by_library(pool, objects);
 }
 
-/** rte_mempool_put_bulk() of kBatch objects. */
+// rte_mempool_put_bulk() of batch_size objects.
 inline void put_batch(rte_mempool *pool, void *const *objects) {
-    if constexpr (kCacheIsAStack) {
+    if constexpr (cache_is_a_stack) {
         rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
-        if (likely(cache != nullptr && cache->len + kBatch <= cache->flushthresh)) {
-            const uint32_t length = cache->len;
-            cache->len = length + kBatch;
+        if (likely(cache != nullptr && cache->len + batch_size <= cache->flushthresh)) {
+            const std::uint32_t length = cache->len;
+            cache->len = length + batch_size;
             copy_batch(&cache->objs[length], objects);
             return;
         }

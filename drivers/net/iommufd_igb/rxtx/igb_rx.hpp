@@ -1,26 +1,21 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * A receive queue and its burst function.
- *
- * The ring, where `next` is the descriptor to look at and `refill` the first without a
- * buffer (`missing` of them, all between refill and next):
- *
- *       refill            next
- *         v                 v
- *     ----+-----------------+----------------------------
- *         | given to the    | with a buffer: the device's,
- *     ... | application     | or received and not yet seen ...
- *     ----+-----------------+----------------------------
- *
- * The tail is refill - 1: one descriptor that has a buffer stays with the driver, so that
- * head == tail means "the device has none" and never "it has all".
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// A receive queue and its burst function.
+//
+// The ring, where `next` is the descriptor to look at and `refill` the first without a
+// buffer (`missing` of them, all between refill and next):
+//
+//       refill            next
+//         v                 v
+//     ----+-----------------+----------------------------
+//         | given to the    | with a buffer: the device's,
+//     ... | application     | or received and not yet seen ...
+//     ----+-----------------+----------------------------
+//
+// The tail is refill - 1: one descriptor that has a buffer stays with the driver, so that
+// head == tail means "the device has none" and never "it has all".
 
 #include <cstdint>
 
@@ -35,101 +30,95 @@ struct rte_iommufd_hold;
 
 namespace igb {
 
-/**
- * Buffers given to the device at a time, unless the application has its own idea: each time
- * costs a write to the tail, which is a bus transaction, and in a virtual machine an exit.
- */
-inline constexpr uint16_t kRxFreeThresh = 64;
+// Buffers given to the device at a time, unless the application has its own idea: each time
+// costs a write to the tail, which is a bus transaction, and in a virtual machine an exit.
+inline constexpr std::uint16_t default_rx_free_thresh = 64;
 
-/** Of a queue whose pool's mbufs carry no DMA addresses; see rxtx/igb_rx_lookup.cpp. */
+// Of a queue whose pool's mbufs carry no DMA addresses; see rxtx/igb_rx_lookup.cpp.
 struct RxLookup {
     bool enabled;
-    bool pinned;         /**< Buffers are external ones that never leave their mbufs. */
-    uint16_t nb_ready;   /**< Fewer than a batch, except amid a refill. */
-    uint32_t nb_aside;   /**< Mbufs that the device does not get, until the queue stops. */
-    uint32_t nb_split;   /**< Of all the pool's, at set-up: so many go aside as expected. */
-    uint32_t aside_room; /**< For every mbuf of the pool. */
+    bool pinned;              // Buffers are external ones that never leave their mbufs.
+    std::uint16_t nb_ready;   // Fewer than a batch, except amid a refill.
+    std::uint32_t nb_aside;   // Mbufs that the device does not get, until the queue stops.
+    std::uint32_t nb_split;   // Of all the pool's, at set-up: so many go aside as expected.
+    std::uint32_t aside_room; // For every mbuf of the pool.
     rte_mbuf **aside;
-    rte_mbuf *ready[kBatch]; /**< For the next batch, and where their data goes. */
-    rte_iova_t dma[kBatch];
+    rte_mbuf *ready[batch_size]; // For the next batch, and where their data goes.
+    rte_iova_t dma[batch_size];
 };
 
 struct RxQueue {
     // Touched by every burst.
     RxDesc *ring;
-    rte_mbuf **mbufs;        /**< Of each descriptor; stale between refill and next. */
-    volatile uint32_t *tail; /**< RDT. */
+    rte_mbuf **mbufs;             // Of each descriptor; stale between refill and next.
+    volatile std::uint32_t *tail; // RDT.
     rte_mempool *pool;
-    uint64_t rearm_data; /**< First word of a fresh mbuf: data offset, counts and port. */
-    uint16_t nb_desc;
-    uint16_t next;
-    uint16_t refill;
-    uint16_t missing;
-    uint16_t free_thresh; /**< Refill when so many are missing, kBatch or more. */
-    uint16_t buffer_size; /**< What the device believes; no packet may be longer. */
-    bool discarding;      /**< Amid a packet that spans descriptors. */
+    std::uint64_t rearm_data; // First word of a fresh mbuf: data offset, counts and port.
+    std::uint16_t nb_desc;
+    std::uint16_t next;
+    std::uint16_t refill;
+    std::uint16_t missing;
+    std::uint16_t free_thresh; // Refill when so many are missing, batch_size or more.
+    std::uint16_t buffer_size; // What the device believes; no packet may be longer.
+    bool discarding;           // Amid a packet that spans descriptors.
 
     // Written by the burst function only.
-    alignas(RTE_CACHE_LINE_SIZE) uint64_t packets;
-    uint64_t bytes;
-    uint64_t errors;   /**< Packets dropped: errors, too long, or in several pieces. */
-    uint64_t no_mbufs; /**< Refills that found the pool empty. */
+    alignas(RTE_CACHE_LINE_SIZE) std::uint64_t packets;
+    std::uint64_t bytes;
+    std::uint64_t errors;   // Packets dropped: errors, too long, or in several pieces.
+    std::uint64_t no_mbufs; // Refills that found the pool empty.
 
     // Set-up.
     alignas(RTE_CACHE_LINE_SIZE) const rte_memzone *zone;
-    rte_iommufd_hold *pool_hold; /**< Keeps the pool's memory in the address space. */
+    rte_iommufd_hold *pool_hold; // Keeps the pool's memory in the address space.
     rte_iova_t dma;
-    uint16_t queue_id;
+    std::uint16_t queue_id;
     bool drop_when_full;
     RxLookup lookup;
 };
 
-/** RxQueue::rearm_data for a port: headroom, one reference, one segment. */
-uint64_t rx_rearm_data(uint16_t port_id);
+// RxQueue::rearm_data for a port: headroom, one reference, one segment.
+std::uint64_t rx_rearm_data(std::uint16_t port_id);
 
-/**
- * Give every descriptor a buffer and forget what was received.
- *
- * @return
- *   0, or -ENOMEM if the pool has too few mbufs; nothing is kept then.
- */
+// Give every descriptor a buffer and forget what was received.
+//
+// @return
+//   0, or -ENOMEM if the pool has too few mbufs; nothing is kept then.
 int rx_fill(RxQueue &queue);
 
-/** Free every buffer of the ring. The device must not use them any more. */
+// Free every buffer of the ring. The device must not use them any more.
 void rx_drain(RxQueue &queue);
 
-/**
- * Let the addresses of a queue's buffers be looked up. Its pool, whose buffers are held, and
- * buffer_size are set.
- *
- * @return
- *   0 or -ENOMEM. rx_lookup_free() takes it back.
- */
+// Let the addresses of a queue's buffers be looked up. Its pool, whose buffers are held, and
+// buffer_size are set.
+//
+// @return
+//   0 or -ENOMEM. rx_lookup_free() takes it back.
 int rx_lookup_setup(RxQueue &queue);
 void rx_lookup_free(RxQueue &queue);
 
-/** What rx_fill() and rx_drain() do for such a queue. */
+// What rx_fill() and rx_drain() do for such a queue.
 int rx_lookup_fill(RxQueue &queue);
 void rx_lookup_drain(RxQueue &queue);
 
-/** Give the buffer of a descriptor that is no good packet back, and count the packet. */
-void rx_discard(RxQueue &queue, rte_mbuf *mbuf, uint32_t status);
+// Give the buffer of a descriptor that is no good packet back, and count the packet.
+void rx_discard(RxQueue &queue, rte_mbuf *mbuf, std::uint32_t status);
 
-/** Value for RDT once the ring is filled. */
-inline uint16_t rx_tail(const RxQueue &queue) {
-    return static_cast<uint16_t>((queue.refill == 0 ? queue.nb_desc : queue.refill) - 1);
+// Value for RDT once the ring is filled.
+inline std::uint16_t rx_tail(const RxQueue &queue) {
+    return static_cast<std::uint16_t>((queue.refill == 0 ? queue.nb_desc : queue.refill) - 1);
 }
 
-/** eth_rx_burst_t, scalar. */
-uint16_t rx_burst_scalar(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+// eth_rx_burst_t, scalar.
+std::uint16_t rx_burst_scalar(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
-/** The same for a port with a queue whose buffers are looked up, and for all of its queues. */
-uint16_t rx_burst_lookup(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+// The same for a port with a queue whose buffers are looked up, and for all of its queues.
+std::uint16_t rx_burst_lookup(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
-/** The same as the scalar one with AVX2, on a CPU that has it. */
-uint16_t rx_burst_avx2(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+// The same as the scalar one with AVX2, on a CPU that has it.
+std::uint16_t rx_burst_avx2(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
-/** The same with AVX-512 F, BW, DQ and VL. */
-uint16_t rx_burst_avx512(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+// The same with AVX-512 F, BW, DQ and VL.
+std::uint16_t rx_burst_avx512(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
 } // namespace igb

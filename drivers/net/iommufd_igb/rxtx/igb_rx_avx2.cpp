@@ -1,22 +1,18 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * Receive with AVX2: eight descriptors a turn if all of them are done and good, else the
- * scalar code for these eight. This file alone is compiled for AVX2.
- *
- * Four registers hold two descriptors each. Fields that all eight have are gathered into one
- * register of eight 32-bit numbers. Unpacking works within the halves of a register, so the
- * even packets come to lie in the lower half and the odd ones in the upper:
- *
- *     pairs[k]   lo of 2k, hi of 2k | lo of 2k+1, hi of 2k+1
- *     column     0  2  4  6         | 1  3  5  7
- *
- * which is what scattering them back over pairs wants: number k of each half belongs to
- * pair k.
- */
+// Receive with AVX2: eight descriptors a turn if all of them are done and good, else the
+// scalar code for these eight. This file alone is compiled for AVX2.
+//
+// Four registers hold two descriptors each. Fields that all eight have are gathered into one
+// register of eight 32-bit numbers. Unpacking works within the halves of a register, so the
+// even packets come to lie in the lower half and the odd ones in the upper:
+//
+//     pairs[k]   lo of 2k, hi of 2k | lo of 2k+1, hi of 2k+1
+//     column     0  2  4  6         | 1  3  5  7
+//
+// which is what scattering them back over pairs wants: number k of each half belongs to
+// pair k.
 
 #include <x86intrin.h>
 
@@ -26,15 +22,15 @@ namespace igb {
 
 namespace {
 
-static_assert(kLook == 8);
+static_assert(descs_per_loop == 8);
 
-constexpr int kPairs = 4;
+constexpr int nb_pairs = 4;
 
-inline __m256i all(uint32_t value) {
+inline __m256i all(std::uint32_t value) {
     return _mm256_set1_epi32(static_cast<int>(value));
 }
 
-/** A byte table for each of the two shuffles that a register does. */
+// A byte table for each of the two shuffles that a register does.
 inline __m256i twice(__m128i bytes) {
     return _mm256_broadcastsi128_si256(bytes);
 }
@@ -43,14 +39,14 @@ inline const __m256i *pair_address(const RxDesc *desc, int pair) {
     return reinterpret_cast<const __m256i *>(desc + 2 * pair);
 }
 
-/** Numbers of all eight packets. */
+// Numbers of all eight packets.
 struct Columns {
-    __m256i info;        /**< Low half of lo. */
-    __m256i status;      /**< Low half of hi. */
-    __m256i length_vlan; /**< Upper half of hi. */
+    __m256i info;        // Low half of lo.
+    __m256i status;      // Low half of hi.
+    __m256i length_vlan; // Upper half of hi.
 };
 
-inline Columns columns_of(const __m256i (&pairs)[kPairs]) {
+inline Columns columns_of(const __m256i (&pairs)[nb_pairs]) {
     const __m256i hi01 = _mm256_unpackhi_epi32(pairs[0], pairs[1]);
     const __m256i hi23 = _mm256_unpackhi_epi32(pairs[2], pairs[3]);
     const __m256i lo01 = _mm256_unpacklo_epi32(pairs[0], pairs[1]);
@@ -61,9 +57,9 @@ inline Columns columns_of(const __m256i (&pairs)[kPairs]) {
             .length_vlan = _mm256_unpackhi_epi64(hi01, hi23)};
 }
 
-/** is_good() of scalar code. */
-inline bool are_good(const Columns &columns, __m256i length, uint16_t buffer_size) {
-    constexpr uint32_t decisive = rx_status::DD | rx_status::EOP | rx_status::FRAME_ERRORS;
+// is_good() of scalar code.
+inline bool are_good(const Columns &columns, __m256i length, std::uint16_t buffer_size) {
+    constexpr std::uint32_t decisive = rx_status::DD | rx_status::EOP | rx_status::FRAME_ERRORS;
     const __m256i status = _mm256_and_si256(columns.status, all(decisive));
     const __m256i last = _mm256_sub_epi32(length, all(1)); // unsigned: 0 becomes the largest
     const __m256i limit = all(buffer_size - 1u);
@@ -73,7 +69,7 @@ inline bool are_good(const Columns &columns, __m256i length, uint16_t buffer_siz
     return _mm256_movemask_epi8(_mm256_and_si256(good_status, good_length)) == -1;
 }
 
-/** rx_ptype() of scalar code: the table entries, 0 where ETQF is set. */
+// rx_ptype() of scalar code: the table entries, 0 where ETQF is set.
 inline __m256i ptypes_of(__m256i info) {
     const __m256i index = _mm256_and_si256(_mm256_srli_epi32(info, rx_info::PACKET_TYPE_SHIFT),
                                            all(rx_info::PACKET_TYPE_MASK));
@@ -81,16 +77,16 @@ inline __m256i ptypes_of(__m256i info) {
     const __m256i wanted = _mm256_xor_si256(_mm256_slli_epi32(info, 16), all(1u << 31));
 
     return _mm256_mask_i32gather_epi32(_mm256_setzero_si256(),
-                                       reinterpret_cast<const int *>(kPtypes.data()), index, wanted,
-                                       sizeof(kPtypes[0]));
+                                       reinterpret_cast<const int *>(ptype_table.data()), index,
+                                       wanted, sizeof(ptype_table[0]));
 }
 
-/** rx_ol_flags() of scalar code; the flags that are used fit into 32 bits. */
+// rx_ol_flags() of scalar code; the flags that are used fit into 32 bits.
 inline __m256i flags_of(const Columns &columns) {
     // A table of bytes, and CKSUM_GOOD is bit 8: it holds the flags shifted by 1. RXE, the
     // bit above IPE and L4E, is 0. The upper bytes of an index are 0 and look entry 0 up.
-    constexpr auto entry = [](int i) { return static_cast<char>(kChecksumFlags[i] >> 1); };
-    static_assert(((kChecksumFlags[0] | kChecksumFlags[3]) & ~0x1FEu) == 0);
+    constexpr auto entry = [](int i) { return static_cast<char>(checksum_flags[i] >> 1); };
+    static_assert(((checksum_flags[0] | checksum_flags[3]) & ~0x1FEu) == 0);
     const __m256i table = twice(
         _mm_setr_epi8(entry(0), entry(1), entry(2), entry(3), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
     const __m256i index = _mm256_srli_epi32(columns.status, rx_status::CHECKSUM_SHIFT);
@@ -104,12 +100,12 @@ inline __m256i flags_of(const Columns &columns) {
     // VP becomes the sign, the sign all bits.
     const __m256i tagged = _mm256_srai_epi32(
         _mm256_slli_epi32(columns.status, 31 - static_cast<int>(rx_status::VP_SHIFT)), 31);
-    const __m256i vlan = _mm256_and_si256(tagged, all(kVlanFlags));
+    const __m256i vlan = _mm256_and_si256(tagged, all(vlan_flags));
 
     return _mm256_or_si256(_mm256_or_si256(checksums, hash), vlan);
 }
 
-/** Number @p from of each half of @p column to place @p To of each half of @p pair. */
+// Number from of each half of column to place To of each half of pair.
 template <int From, int To>
 inline __m256i put(__m256i pair, __m256i column) {
     constexpr int at_to = 0x11 << To;
@@ -122,11 +118,11 @@ inline __m256i put(__m256i pair, __m256i column) {
 }
 
 inline void store_fields(rte_mbuf *mbuf, __m256i fields) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i *>(reinterpret_cast<char *>(mbuf) + kRearmOffset),
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(reinterpret_cast<char *>(mbuf) + rearm_offset),
                         fields);
 }
 
-/** The fields of packets 2 * Pair and 2 * Pair + 1, which are RxFields each. */
+// The fields of packets 2 * Pair and 2 * Pair + 1, which are RxFields each.
 template <int Pair>
 inline void fill_pair(rte_mbuf *const *mbufs, __m256i rearm_data, __m256i pair, __m256i ptypes,
                       __m256i flags) {
@@ -140,22 +136,23 @@ inline void fill_pair(rte_mbuf *const *mbufs, __m256i rearm_data, __m256i pair, 
     store_fields(mbufs[2 * Pair + 1], _mm256_permute2x128_si256(lower, upper, 0x31));
 }
 
-inline uint64_t sum(__m256i numbers) {
+inline std::uint64_t sum(__m256i numbers) {
     const __m128i four =
         _mm_add_epi32(_mm256_castsi256_si128(numbers), _mm256_extracti128_si256(numbers, 1));
     const __m128i two = _mm_add_epi32(four, _mm_srli_si128(four, 8));
 
-    return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_add_epi32(two, _mm_srli_si128(two, 4))));
+    return static_cast<std::uint32_t>(
+        _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_srli_si128(two, 4))));
 }
 
-/** All eight next descriptors, or none. */
+// All eight next descriptors, or none.
 inline bool take_eight(RxQueue &queue, rte_mbuf **packets, Received &received) {
     const RxDesc *desc = &queue.ring[queue.next];
     rte_mbuf *const *mbufs = &queue.mbufs[queue.next];
-    __m256i pairs[kPairs];
+    __m256i pairs[nb_pairs];
 
     __m256i done = _mm256_loadu_si256(pair_address(desc, 0));
-    for (int i = 1; i < kPairs; i++)
+    for (int i = 1; i < nb_pairs; i++)
         done = _mm256_and_si256(done, _mm256_loadu_si256(pair_address(desc, i)));
     if (!_mm256_testc_si256(done, _mm256_setr_epi64x(0, rx_status::DD, 0, rx_status::DD)))
         return false;
@@ -167,7 +164,7 @@ inline bool take_eight(RxQueue &queue, rte_mbuf **packets, Received &received) {
     // part of the second one is younger than DD; only the compiler must be kept from merging the
     // two.
     rte_io_rmb();
-    for (int i = 0; i < kPairs; i++)
+    for (int i = 0; i < nb_pairs; i++)
         pairs[i] = _mm256_loadu_si256(pair_address(desc, i));
 
     const Columns columns = columns_of(pairs);
@@ -183,19 +180,20 @@ inline bool take_eight(RxQueue &queue, rte_mbuf **packets, Received &received) {
     fill_pair<1>(mbufs, rearm_data, pairs[1], ptypes, flags);
     fill_pair<2>(mbufs, rearm_data, pairs[2], ptypes, flags);
     fill_pair<3>(mbufs, rearm_data, pairs[3], ptypes, flags);
-    std::memcpy(packets + received.packets, mbufs, kLook * sizeof(*mbufs));
-    received.packets = static_cast<uint16_t>(received.packets + kLook);
+    std::memcpy(packets + received.packets, mbufs, descs_per_loop * sizeof(*mbufs));
+    received.packets = static_cast<std::uint16_t>(received.packets + descs_per_loop);
     received.bytes += sum(length);
     return true;
 }
 
-inline uint16_t take(RxQueue &queue, uint16_t look, rte_mbuf **packets, Received &received) {
-    if (likely(look == kLook && !queue.discarding && take_eight(queue, packets, received)))
-        return kLook;
+inline std::uint16_t take(RxQueue &queue, std::uint16_t look, rte_mbuf **packets,
+                          Received &received) {
+    if (likely(look == descs_per_loop && !queue.discarding && take_eight(queue, packets, received)))
+        return descs_per_loop;
     return take_scalar(queue, look, packets, received);
 }
 
-inline void arm(RxQueue &queue, uint16_t first, uint16_t count) {
+inline void arm(RxQueue &queue, std::uint16_t first, std::uint16_t count) {
     rte_mbuf **mbufs = &queue.mbufs[first];
     RxDesc *desc = &queue.ring[first];
     const __m128i headroom = _mm_cvtsi64_si128(RTE_PKTMBUF_HEADROOM);
@@ -203,7 +201,7 @@ inline void arm(RxQueue &queue, uint16_t first, uint16_t count) {
     // rte_mbuf_data_iova_default() and rx_desc_read(); the device looks at none of it
     // before the doorbell.
 #pragma GCC unroll 8
-    for (uint16_t i = 0; i < count; i++) {
+    for (std::uint16_t i = 0; i < count; i++) {
         const __m128i iova =
             _mm_loadl_epi64(reinterpret_cast<const __m128i *>(&mbufs[i]->buf_iova));
         _mm_storeu_si128(reinterpret_cast<__m128i *>(&desc[i]), _mm_add_epi64(iova, headroom));
@@ -212,7 +210,7 @@ inline void arm(RxQueue &queue, uint16_t first, uint16_t count) {
 
 } // namespace
 
-uint16_t rx_burst_avx2(void *queue, rte_mbuf **packets, uint16_t nb_packets) {
+std::uint16_t rx_burst_avx2(void *queue, rte_mbuf **packets, std::uint16_t nb_packets) {
     return receive(*static_cast<RxQueue *>(queue), packets, nb_packets, take, arm);
 }
 

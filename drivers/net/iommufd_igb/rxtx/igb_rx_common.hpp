@@ -1,14 +1,9 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * What the receive functions share. Included by files that are compiled for different
- * CPUs: internal linkage keeps the linker from taking one file's code for all.
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// What the receive functions share. Included by files that are compiled for different
+// CPUs: internal linkage keeps the linker from taking one file's code for all.
 
 #include <algorithm>
 #include <cstring>
@@ -24,40 +19,38 @@ namespace igb {
 
 namespace {
 
-/** Descriptors looked at together: one read barrier for all, one cache line pair. */
-constexpr uint16_t kLook = 8;
+// Descriptors looked at together: one read barrier for all, one cache line pair.
+constexpr std::uint16_t descs_per_loop = 8;
 
-/**
- * One store. Atomic for what a compiler does not do to atomic stores: put four of them
- * together in a vector register, which takes more instructions than it saves.
- */
+// One store. Atomic for what a compiler does not do to atomic stores: put four of them
+// together in a vector register, which takes more instructions than it saves.
 template <typename Value>
-inline void put_field(rte_mbuf *mbuf, size_t offset, Value value) {
+inline void put_field(rte_mbuf *mbuf, std::size_t offset, Value value) {
     auto *field = reinterpret_cast<Value *>(reinterpret_cast<char *>(mbuf) + offset);
 
     __atomic_store_n(field, value, __ATOMIC_RELAXED);
 }
 
-/**
- * Make a received packet of a pool's mbuf. `next` is left alone: mbufs in a pool have
- * next == NULL and nb_segs == 1 (rte_mbuf_raw_free() demands it), and it is on the second
- * cache line.
- */
-inline void fill_mbuf(rte_mbuf *mbuf, uint64_t rearm_data, uint64_t lo, uint64_t hi) {
-    put_field(mbuf, kRearmOffset, rearm_data);
-    put_field(mbuf, offsetof(rte_mbuf, ol_flags), uint64_t{rx_ol_flags(lo, hi)});
+// Make a received packet of a pool's mbuf. `next` is left alone: mbufs in a pool have
+// next == NULL and nb_segs == 1 (rte_mbuf_raw_free() demands it), and it is on the second
+// cache line.
+inline void fill_mbuf(rte_mbuf *mbuf, std::uint64_t rearm_data, std::uint64_t lo,
+                      std::uint64_t hi) {
+    put_field(mbuf, rearm_offset, rearm_data);
+    put_field(mbuf, offsetof(rte_mbuf, ol_flags), std::uint64_t{rx_ol_flags(lo, hi)});
     put_field(mbuf, offsetof(rte_mbuf, packet_type), rx_ptype(lo));
-    put_field(mbuf, offsetof(rte_mbuf, pkt_len), uint32_t{rx_desc_length(hi)});
-    put_field(mbuf, offsetof(rte_mbuf, data_len), static_cast<uint32_t>(hi >> 32)); // vlan_tci too
-    put_field(mbuf, offsetof(rte_mbuf, hash.rss), static_cast<uint32_t>(lo >> 32));
+    put_field(mbuf, offsetof(rte_mbuf, pkt_len), std::uint32_t{rx_desc_length(hi)});
+    put_field(mbuf, offsetof(rte_mbuf, data_len),
+              static_cast<std::uint32_t>(hi >> 32)); // vlan_tci too
+    put_field(mbuf, offsetof(rte_mbuf, hash.rss), static_cast<std::uint32_t>(lo >> 32));
 }
 
-/** @p Arm gives descriptors the buffers of queue.mbufs: void(queue, first, count). */
+// Arm gives descriptors the buffers of queue.mbufs: void(queue, first, count).
 template <typename Arm>
 inline void refill(RxQueue &queue, Arm arm) {
-    const uint16_t before = queue.missing;
+    const std::uint16_t before = queue.missing;
 
-    while (queue.missing >= kBatch) {
+    while (queue.missing >= batch_size) {
         void **objects = reinterpret_cast<void **>(&queue.mbufs[queue.refill]);
 
         // All or nothing; on failure the old pointers stay, which nobody follows: they
@@ -67,73 +60,72 @@ inline void refill(RxQueue &queue, Arm arm) {
             queue.no_mbufs++;
             break;
         }
-        arm(queue, queue.refill, kBatch);
-        queue.refill = static_cast<uint16_t>(queue.refill + kBatch);
+        arm(queue, queue.refill, batch_size);
+        queue.refill = static_cast<std::uint16_t>(queue.refill + batch_size);
         if (queue.refill == queue.nb_desc)
             queue.refill = 0;
-        queue.missing = static_cast<uint16_t>(queue.missing - kBatch);
+        queue.missing = static_cast<std::uint16_t>(queue.missing - batch_size);
     }
     if (queue.missing != before)
         ring_doorbell(queue.tail, rx_tail(queue));
 }
 
-/** Packets may be as long as this: while a packet is discarded none may be. */
-inline uint16_t longest(const RxQueue &queue) {
+// Packets may be as long as this: while a packet is discarded none may be.
+inline std::uint16_t longest(const RxQueue &queue) {
     return queue.discarding ? 0 : queue.buffer_size;
 }
 
-inline bool is_good(uint32_t status, uint16_t length, uint16_t longest) {
+inline bool is_good(std::uint32_t status, std::uint16_t length, std::uint16_t longest) {
     // length - 1 wraps for an empty packet, which is none.
     return (status & (rx_status::EOP | rx_status::FRAME_ERRORS)) == rx_status::EOP &&
-           static_cast<uint16_t>(length - 1) < longest;
+           static_cast<std::uint16_t>(length - 1) < longest;
 }
 
-/** Descriptors at the start of @p desc that the device has finished, up to @p limit. */
-inline uint16_t count_done(const RxDesc *desc, uint16_t limit) {
-    uint16_t done = 0;
+// Descriptors at the start of desc that the device has finished, up to limit.
+inline std::uint16_t count_done(const RxDesc *desc, std::uint16_t limit) {
+    std::uint16_t done = 0;
 
-    if (limit == kLook) { // all of them, as a rule: asked in one
-        uint64_t all = rx_status::DD;
+    if (limit == descs_per_loop) { // all of them, as a rule: asked in one
+        std::uint64_t all = rx_status::DD;
 #pragma GCC unroll 8
-        for (uint16_t i = 0; i < kLook; i++)
+        for (std::uint16_t i = 0; i < descs_per_loop; i++)
             all &= load(desc[i].hi);
         if (all != 0)
-            return kLook;
+            return descs_per_loop;
     }
     while (done < limit && (rx_desc_status(load(desc[done].hi)) & rx_status::DD))
         done++;
     return done;
 }
 
-/** Packets and bytes of a burst so far. */
+// Packets and bytes of a burst so far.
 struct Received {
-    uint16_t packets;
-    uint64_t bytes;
+    std::uint16_t packets;
+    std::uint64_t bytes;
 };
 
-/**
- * Take what is done of the next @p look descriptors, which do not wrap, one by one.
- *
- * @return
- *   How many were done, good or not.
- */
-inline uint16_t take_scalar(RxQueue &queue, uint16_t look, rte_mbuf **packets, Received &received) {
+// Take what is done of the next look descriptors, which do not wrap, one by one.
+//
+// @return
+//   How many were done, good or not.
+inline std::uint16_t take_scalar(RxQueue &queue, std::uint16_t look, rte_mbuf **packets,
+                                 Received &received) {
     const RxDesc *desc = &queue.ring[queue.next];
     rte_mbuf *const *mbufs = &queue.mbufs[queue.next];
-    const uint64_t rearm_data = queue.rearm_data;
-    const uint16_t done = count_done(desc, look);
+    const std::uint64_t rearm_data = queue.rearm_data;
+    const std::uint16_t done = count_done(desc, look);
     rte_mbuf **out = packets + received.packets;
-    uint64_t bytes = received.bytes;
-    uint16_t limit = longest(queue);
+    std::uint64_t bytes = received.bytes;
+    std::uint16_t limit = longest(queue);
 
     // DD says that the rest of the descriptor and the packet are in memory. A CPU that
     // reorders loads could have read them before DD: nothing of them is used from
     // above this barrier (a compiler barrier on x86, DMB OSHLD on arm64).
     rte_io_rmb();
 
-    for (uint16_t i = 0; i < done; i++) {
-        const uint64_t lo = load(desc[i].lo);
-        const uint64_t hi = load(desc[i].hi);
+    for (std::uint16_t i = 0; i < done; i++) {
+        const std::uint64_t lo = load(desc[i].lo);
+        const std::uint64_t hi = load(desc[i].hi);
         rte_mbuf *mbuf = mbufs[i];
 
         if (unlikely(!is_good(rx_desc_status(hi), rx_desc_length(hi), limit))) {
@@ -145,45 +137,43 @@ inline uint16_t take_scalar(RxQueue &queue, uint16_t look, rte_mbuf **packets, R
         bytes += rx_desc_length(hi);
         *out++ = mbuf;
     }
-    received.packets = static_cast<uint16_t>(out - packets);
+    received.packets = static_cast<std::uint16_t>(out - packets);
     received.bytes = bytes;
     return done;
 }
 
-/** Go past @p done descriptors, which do not wrap. */
-inline void advance(RxQueue &queue, uint16_t done) {
-    queue.next = static_cast<uint16_t>(queue.next + done);
+// Go past done descriptors, which do not wrap.
+inline void advance(RxQueue &queue, std::uint16_t done) {
+    queue.next = static_cast<std::uint16_t>(queue.next + done);
     if (queue.next == queue.nb_desc)
         queue.next = 0;
-    queue.missing = static_cast<uint16_t>(queue.missing + done);
+    queue.missing = static_cast<std::uint16_t>(queue.missing + done);
 }
 
-/**
- * A burst.
- *
- * @param take
- *   Takes what is done of the next descriptors: uint16_t(queue, look, packets, received),
- *   as take_scalar().
- * @param arm
- *   For refill(), which may be overloaded for its type.
- */
+// A burst.
+//
+// @param take
+//   Takes what is done of the next descriptors: std::uint16_t(queue, look, packets, received),
+//   as take_scalar().
+// @param arm
+//   For refill(), which may be overloaded for its type.
 template <typename Take, typename Arm>
-inline uint16_t receive(RxQueue &queue, rte_mbuf **packets, uint16_t nb_packets, Take take,
-                        Arm arm) {
+inline std::uint16_t receive(RxQueue &queue, rte_mbuf **packets, std::uint16_t nb_packets,
+                             Take take, Arm arm) {
     Received received{.packets = 0, .bytes = 0};
 
     // A device that sets DD where it must not could otherwise lead past the last buffer
     // to mbufs that are somebody else's by now.
-    uint16_t budget =
-        std::min<uint16_t>(nb_packets, static_cast<uint16_t>(queue.nb_desc - queue.missing));
+    std::uint16_t budget = std::min<std::uint16_t>(
+        nb_packets, static_cast<std::uint16_t>(queue.nb_desc - queue.missing));
 
     while (budget > 0) {
-        const uint16_t room = static_cast<uint16_t>(queue.nb_desc - queue.next);
-        const uint16_t look = std::min({kLook, budget, room});
-        const uint16_t done = take(queue, look, packets, received);
+        const std::uint16_t room = static_cast<std::uint16_t>(queue.nb_desc - queue.next);
+        const std::uint16_t look = std::min({descs_per_loop, budget, room});
+        const std::uint16_t done = take(queue, look, packets, received);
 
         advance(queue, done);
-        budget = static_cast<uint16_t>(budget - done);
+        budget = static_cast<std::uint16_t>(budget - done);
         if (done < look)
             break;
     }

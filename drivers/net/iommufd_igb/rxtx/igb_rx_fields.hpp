@@ -1,27 +1,22 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * What a received packet's descriptor says, in the terms of an mbuf: the one description
- * that the scalar and the vector burst functions read.
- *
- *     descriptor                                     mbuf
- *     lo 3:0    RSS type, 0 for none                 ol_flags  RSS_HASH
- *     lo 10:4   packet type (unless lo 15, ETQF)     packet_type
- *     lo 63:32  RSS hash                             hash.rss
- *     hi 3      VP                                   ol_flags  VLAN, VLAN_STRIPPED
- *     hi 30:29  IPE, L4E                             ol_flags  IP and L4 checksum good or bad
- *     hi 47:32  length                               pkt_len, data_len
- *     hi 63:48  VLAN tag                             vlan_tci
- *
- * The fields have the values that DPDK's own driver gives them (DPDK 22.11.11,
- * drivers/net/e1000/igb_rxtx.c), whatever is configured: a checksum that was not checked is
- * not in error and is called good; hash and tag are copied, and valid where ol_flags says so.
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// What a received packet's descriptor says, in the terms of an mbuf: the one description
+// that the scalar and the vector burst functions read.
+//
+//     descriptor                                     mbuf
+//     lo 3:0    RSS type, 0 for none                 ol_flags  RSS_HASH
+//     lo 10:4   packet type (unless lo 15, ETQF)     packet_type
+//     lo 63:32  RSS hash                             hash.rss
+//     hi 3      VP                                   ol_flags  VLAN, VLAN_STRIPPED
+//     hi 30:29  IPE, L4E                             ol_flags  IP and L4 checksum good or bad
+//     hi 47:32  length                               pkt_len, data_len
+//     hi 63:48  VLAN tag                             vlan_tci
+//
+// The fields have the values that DPDK's own driver gives them (DPDK 22.11.11,
+// drivers/net/e1000/igb_rxtx.c), whatever is configured: a checksum that was not checked is
+// not in error and is called good; hash and tag are copied, and valid where ol_flags says so.
 
 #include <array>
 #include <cstddef>
@@ -36,19 +31,19 @@ namespace igb {
 
 // The burst functions store these fields together. The layout has been the same since
 // DPDK 18.05; named as in lib/mbuf/rte_mbuf_core.h.
-inline constexpr size_t kRearmOffset = offsetof(rte_mbuf, rearm_data);
-static_assert(offsetof(rte_mbuf, data_off) == kRearmOffset);
-static_assert(offsetof(rte_mbuf, refcnt) == kRearmOffset + 2);
-static_assert(offsetof(rte_mbuf, nb_segs) == kRearmOffset + 4);
-static_assert(offsetof(rte_mbuf, port) == kRearmOffset + 6);
-static_assert(offsetof(rte_mbuf, ol_flags) == kRearmOffset + 8);
-static_assert(offsetof(rte_mbuf, packet_type) == kRearmOffset + 16);
-static_assert(offsetof(rte_mbuf, pkt_len) == kRearmOffset + 20);
-static_assert(offsetof(rte_mbuf, data_len) == kRearmOffset + 24);
-static_assert(offsetof(rte_mbuf, vlan_tci) == kRearmOffset + 26);
-static_assert(offsetof(rte_mbuf, hash.rss) == kRearmOffset + 28);
+inline constexpr std::size_t rearm_offset = offsetof(rte_mbuf, rearm_data);
+static_assert(offsetof(rte_mbuf, data_off) == rearm_offset);
+static_assert(offsetof(rte_mbuf, refcnt) == rearm_offset + 2);
+static_assert(offsetof(rte_mbuf, nb_segs) == rearm_offset + 4);
+static_assert(offsetof(rte_mbuf, port) == rearm_offset + 6);
+static_assert(offsetof(rte_mbuf, ol_flags) == rearm_offset + 8);
+static_assert(offsetof(rte_mbuf, packet_type) == rearm_offset + 16);
+static_assert(offsetof(rte_mbuf, pkt_len) == rearm_offset + 20);
+static_assert(offsetof(rte_mbuf, data_len) == rearm_offset + 24);
+static_assert(offsetof(rte_mbuf, vlan_tci) == rearm_offset + 26);
+static_assert(offsetof(rte_mbuf, hash.rss) == rearm_offset + 28);
 
-/** Bits of the packet type (DPDK 22.11.11, drivers/net/e1000/igb_rxtx.c). */
+// Bits of the packet type (DPDK 22.11.11, drivers/net/e1000/igb_rxtx.c).
 namespace packet_type {
 inline constexpr unsigned int IPV4 = 1u << 0;
 inline constexpr unsigned int IPV4_EXT = 1u << 1;
@@ -59,9 +54,9 @@ inline constexpr unsigned int UDP = 1u << 5;
 inline constexpr unsigned int SCTP = 1u << 6;
 } // namespace packet_type
 
-using PtypeTable = std::array<uint32_t, rx_info::PACKET_TYPE_MASK + 1>;
+using PtypeTable = std::array<std::uint32_t, rx_info::PACKET_TYPE_MASK + 1>;
 
-/** Combinations that DPDK's own driver leaves unknown are unknown here: entries of 0. */
+// Combinations that DPDK's own driver leaves unknown are unknown here: entries of 0.
 consteval PtypeTable make_ptype_table() {
     namespace bits = packet_type;
     PtypeTable table{};
@@ -76,9 +71,9 @@ consteval PtypeTable make_ptype_table() {
 
     // IPv6 with or without extension headers, alone or within IPv4
     for (const unsigned int ext : {0u, bits::IPV6_EXT}) {
-        const uint32_t outer = ext ? RTE_PTYPE_L3_IPV6_EXT : RTE_PTYPE_L3_IPV6;
-        const uint32_t inner = RTE_PTYPE_L3_IPV4 | RTE_PTYPE_TUNNEL_IP |
-                               (ext ? RTE_PTYPE_INNER_L3_IPV6_EXT : RTE_PTYPE_INNER_L3_IPV6);
+        const std::uint32_t outer = ext ? RTE_PTYPE_L3_IPV6_EXT : RTE_PTYPE_L3_IPV6;
+        const std::uint32_t inner = RTE_PTYPE_L3_IPV4 | RTE_PTYPE_TUNNEL_IP |
+                                    (ext ? RTE_PTYPE_INNER_L3_IPV6_EXT : RTE_PTYPE_INNER_L3_IPV6);
         const unsigned int ipv6 = bits::IPV6 | ext;
         table[ipv6] = outer;
         table[ipv6 | bits::TCP] = outer | RTE_PTYPE_L4_TCP;
@@ -87,17 +82,17 @@ consteval PtypeTable make_ptype_table() {
         table[ipv6 | bits::IPV4 | bits::TCP] = inner | RTE_PTYPE_INNER_L4_TCP;
         table[ipv6 | bits::IPV4 | bits::UDP] = inner | RTE_PTYPE_INNER_L4_UDP;
     }
-    for (uint32_t &entry : table)
+    for (std::uint32_t &entry : table)
         if (entry != 0)
             entry |= RTE_PTYPE_L2_ETHER;
     return table;
 }
 
 // Tables of the hot path have internal linkage: no way through the GOT to reach them.
-alignas(RTE_CACHE_LINE_SIZE) constexpr PtypeTable kPtypes = make_ptype_table();
+alignas(RTE_CACHE_LINE_SIZE) constexpr PtypeTable ptype_table = make_ptype_table();
 
-/** All that can come of kPtypes, for ethdev. */
-inline constexpr uint32_t kSupportedPtypes[] = {
+// All that can come of ptype_table, for ethdev.
+inline constexpr std::uint32_t supported_ptypes[] = {
     RTE_PTYPE_L2_ETHER,      RTE_PTYPE_L3_IPV4,           RTE_PTYPE_L3_IPV4_EXT,
     RTE_PTYPE_L3_IPV6,       RTE_PTYPE_L3_IPV6_EXT,       RTE_PTYPE_L4_TCP,
     RTE_PTYPE_L4_UDP,        RTE_PTYPE_L4_SCTP,           RTE_PTYPE_TUNNEL_IP,
@@ -105,42 +100,42 @@ inline constexpr uint32_t kSupportedPtypes[] = {
     RTE_PTYPE_INNER_L4_UDP,  RTE_PTYPE_UNKNOWN,
 };
 
-/** ol_flags by IPE and L4E. */
-constexpr std::array<uint32_t, 4> kChecksumFlags = {
+// ol_flags by IPE and L4E.
+constexpr std::array<std::uint32_t, 4> checksum_flags = {
     RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD,
     RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_BAD,
     RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_GOOD,
     RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD,
 };
 
-/** ol_flags of a stripped tag. */
-inline constexpr uint32_t kVlanFlags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+// ol_flags of a stripped tag.
+inline constexpr std::uint32_t vlan_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 
-/** ol_flags by RSS type and, above it, VP: a lookup takes half the instructions of arithmetic. */
-consteval std::array<uint32_t, 2 * (rx_info::RSS_TYPE_MASK + 1)> make_hash_vlan_flags() {
-    std::array<uint32_t, 2 * (rx_info::RSS_TYPE_MASK + 1)> table{};
+// ol_flags by RSS type and, above it, VP: a lookup takes half the instructions of arithmetic.
+consteval std::array<std::uint32_t, 2 * (rx_info::RSS_TYPE_MASK + 1)> make_hash_vlan_flags() {
+    std::array<std::uint32_t, 2 * (rx_info::RSS_TYPE_MASK + 1)> table{};
 
-    for (uint32_t i = 0; i < table.size(); i++)
-        table[i] = (i & rx_info::RSS_TYPE_MASK ? uint32_t{RTE_MBUF_F_RX_RSS_HASH} : 0) |
-                   (i > rx_info::RSS_TYPE_MASK ? kVlanFlags : 0);
+    for (std::uint32_t i = 0; i < table.size(); i++)
+        table[i] = (i & rx_info::RSS_TYPE_MASK ? std::uint32_t{RTE_MBUF_F_RX_RSS_HASH} : 0) |
+                   (i > rx_info::RSS_TYPE_MASK ? vlan_flags : 0);
     return table;
 }
 
-alignas(RTE_CACHE_LINE_SIZE) constexpr auto kHashVlanFlags = make_hash_vlan_flags();
+alignas(RTE_CACHE_LINE_SIZE) constexpr auto hash_vlan_flags = make_hash_vlan_flags();
 
-constexpr uint32_t rx_ol_flags(uint64_t lo, uint64_t hi) {
-    const uint32_t status = rx_desc_status(hi);
-    const uint32_t type = lo & rx_info::RSS_TYPE_MASK;
+constexpr std::uint32_t rx_ol_flags(std::uint64_t lo, std::uint64_t hi) {
+    const std::uint32_t status = rx_desc_status(hi);
+    const std::uint32_t type = lo & rx_info::RSS_TYPE_MASK;
     static_assert(rx_status::VP * 2 == rx_info::RSS_TYPE_MASK + 1);
 
-    return kChecksumFlags[status >> rx_status::CHECKSUM_SHIFT & 3] |
-           kHashVlanFlags[type + (status & rx_status::VP) * 2];
+    return checksum_flags[status >> rx_status::CHECKSUM_SHIFT & 3] |
+           hash_vlan_flags[type + (status & rx_status::VP) * 2];
 }
 
-constexpr uint32_t rx_ptype(uint64_t lo) {
+constexpr std::uint32_t rx_ptype(std::uint64_t lo) {
     if (lo & rx_info::ETQF) [[unlikely]]
         return RTE_PTYPE_UNKNOWN;
-    return kPtypes[lo >> rx_info::PACKET_TYPE_SHIFT & rx_info::PACKET_TYPE_MASK];
+    return ptype_table[lo >> rx_info::PACKET_TYPE_SHIFT & rx_info::PACKET_TYPE_MASK];
 }
 
 } // namespace igb

@@ -1,22 +1,18 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * Receive into buffers whose mbufs do not carry their DMA addresses: pools of other mempool ops
- * than "iommufd", where buf_iova is what EAL takes for an address, and pinned external buffers,
- * where it is what the application takes for one. Neither is believed; the address of each buffer
- * is looked up each time it is given to the device.
- *
- *     pool --> looked up --+--> ready (a batch of them) --> ring
- *                          |
- *                          `--> aside                   --> pool, when the queue stops
- *
- * Aside goes what no device may be given: a buffer whose pages are not neighbours for the device,
- * of which a pool in 4 KiB pages has many, and one that is not in the address space. Back in the
- * pool it would only come out again.
- */
+// Receive into buffers whose mbufs do not carry their DMA addresses: pools of other mempool ops
+// than "iommufd", where buf_iova is what EAL takes for an address, and pinned external buffers,
+// where it is what the application takes for one. Neither is believed; the address of each buffer
+// is looked up each time it is given to the device.
+//
+//     pool --> looked up --+--> ready (a batch of them) --> ring
+//                          |
+//                          `--> aside                   --> pool, when the queue stops
+//
+// Aside goes what no device may be given: a buffer whose pages are not neighbours for the device,
+// of which a pool in 4 KiB pages has many, and one that is not in the address space. Back in the
+// pool it would only come out again.
 
 #include <cerrno>
 
@@ -30,14 +26,14 @@ namespace igb {
 
 namespace {
 
-/** Bytes that have to be in one piece: what the device may write, and room for headers. */
-size_t reach_of(const RxQueue &queue) {
-    return size_t{RTE_PKTMBUF_HEADROOM} + queue.buffer_size;
+// Bytes that have to be in one piece: what the device may write, and room for headers.
+std::size_t reach_of(const RxQueue &queue) {
+    return std::size_t{RTE_PKTMBUF_HEADROOM} + queue.buffer_size;
 }
 
-/** Where the device may put a packet, or RTE_BAD_IOVA. */
+// Where the device may put a packet, or RTE_BAD_IOVA.
 rte_iova_t dma_of(const RxQueue &queue, const void *buffer) {
-    const size_t reach = reach_of(queue);
+    const std::size_t reach = reach_of(queue);
     const rte_iova_t dma = rte_iommufd_virt2dma(buffer);
 
     if (dma == RTE_BAD_IOVA || rte_iommufd_dma_contiguous(buffer, reach) < reach)
@@ -61,18 +57,18 @@ void put_aside(RxQueue &queue, rte_mbuf *mbuf) {
         warn(queue);
 }
 
-/** Make a batch ready. What is ready stays so if the pool has too few. */
+// Make a batch ready. What is ready stays so if the pool has too few.
 bool get_ready(RxQueue &queue) {
     RxLookup &lookup = queue.lookup;
 
-    while (lookup.nb_ready < kBatch) {
+    while (lookup.nb_ready < batch_size) {
         rte_mbuf **fresh = &lookup.ready[lookup.nb_ready];
-        const uint16_t count = static_cast<uint16_t>(kBatch - lookup.nb_ready);
+        const std::uint16_t count = static_cast<std::uint16_t>(batch_size - lookup.nb_ready);
 
         if (count > lookup.aside_room - lookup.nb_aside || // someone else's mbufs are in the pool
             rte_mempool_get_bulk(queue.pool, reinterpret_cast<void **>(fresh), count) != 0)
             return false;
-        for (uint16_t i = 0; i < count; i++) {
+        for (std::uint16_t i = 0; i < count; i++) {
             rte_mbuf *mbuf = fresh[i];
             const rte_iova_t dma = dma_of(queue, mbuf->buf_addr);
 
@@ -87,13 +83,13 @@ bool get_ready(RxQueue &queue) {
     return true;
 }
 
-/** Give the batch of descriptors from queue.refill on buffers. */
+// Give the batch of descriptors from queue.refill on buffers.
 bool give(RxQueue &queue) {
     RxLookup &lookup = queue.lookup;
 
     if (!get_ready(queue))
         return false;
-    for (uint16_t i = 0; i < kBatch; i++) {
+    for (std::uint16_t i = 0; i < batch_size; i++) {
         const RxDesc fresh = rx_desc_read(lookup.dma[i]);
         RxDesc &desc = queue.ring[queue.refill + i];
 
@@ -102,18 +98,18 @@ bool give(RxQueue &queue) {
         store(desc.hi, fresh.hi);
     }
     lookup.nb_ready = 0;
-    queue.refill = static_cast<uint16_t>((queue.refill + kBatch) % queue.nb_desc);
-    queue.missing = static_cast<uint16_t>(queue.missing - kBatch);
+    queue.refill = static_cast<std::uint16_t>((queue.refill + batch_size) % queue.nb_desc);
+    queue.missing = static_cast<std::uint16_t>(queue.missing - batch_size);
     return true;
 }
 
 struct LookUp {};
 
-/** What receive() calls in place of the common one. */
+// What receive() calls in place of the common one.
 void refill(RxQueue &queue, LookUp) {
-    const uint16_t before = queue.missing;
+    const std::uint16_t before = queue.missing;
 
-    while (queue.missing >= kBatch) {
+    while (queue.missing >= batch_size) {
         if (!give(queue)) {
             queue.no_mbufs++;
             break;
@@ -123,7 +119,7 @@ void refill(RxQueue &queue, LookUp) {
         ring_doorbell(queue.tail, rx_tail(queue));
 }
 
-/** An mbuf's buffer as it is in its pool: in use it may show another one's, unless it is pinned. */
+// An mbuf's buffer as it is in its pool: in use it may show another one's, unless it is pinned.
 void count_split(rte_mempool *, void *opaque, void *object, unsigned int) {
     auto &queue = *static_cast<RxQueue *>(opaque);
     auto *mbuf = static_cast<rte_mbuf *>(object);
@@ -170,22 +166,22 @@ int rx_lookup_fill(RxQueue &queue) {
 void rx_lookup_drain(RxQueue &queue) {
     RxLookup &lookup = queue.lookup;
 
-    for (uint16_t i = 0; i < lookup.nb_ready; i++)
+    for (std::uint16_t i = 0; i < lookup.nb_ready; i++)
         rte_mempool_put(queue.pool, lookup.ready[i]);
-    for (uint32_t i = 0; i < lookup.nb_aside; i++)
+    for (std::uint32_t i = 0; i < lookup.nb_aside; i++)
         rte_mempool_put(queue.pool, lookup.aside[i]);
     lookup.nb_ready = 0;
     lookup.nb_aside = 0;
 }
 
-uint16_t rx_burst_lookup(void *opaque, rte_mbuf **packets, uint16_t nb_packets) {
+std::uint16_t rx_burst_lookup(void *opaque, rte_mbuf **packets, std::uint16_t nb_packets) {
     auto &queue = *static_cast<RxQueue *>(opaque);
 
     if (!queue.lookup.enabled)
         return rx_burst_scalar(opaque, packets, nb_packets);
-    const uint16_t received = receive(queue, packets, nb_packets, take_scalar, LookUp{});
+    const std::uint16_t received = receive(queue, packets, nb_packets, take_scalar, LookUp{});
     if (queue.lookup.pinned) // the library goes by this when it frees, clones and detaches
-        for (uint16_t i = 0; i < received; i++)
+        for (std::uint16_t i = 0; i < received; i++)
             packets[i]->ol_flags |= RTE_MBUF_F_EXTERNAL;
     return received;
 }

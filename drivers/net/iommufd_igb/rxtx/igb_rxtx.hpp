@@ -1,18 +1,13 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * What receive and transmit queues have in common: their sizes, the doorbell, and the one
- * way the hot path stores and loads memory it shares with the device.
- *
- * Ring sizes are multiples of kBatch. A refill, a completed transmit batch and the
- * descriptors between two RS bits are kBatch aligned pieces of the ring, so none of them
- * ever wraps.
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// What receive and transmit queues have in common: their sizes, the doorbell, and the one
+// way the hot path stores and loads memory it shares with the device.
+//
+// Ring sizes are multiples of batch_size. A refill, a completed transmit batch and the
+// descriptors between two RS bits are batch_size aligned pieces of the ring, so none of them
+// ever wraps.
 
 #include <cstddef>
 #include <cstdint>
@@ -35,36 +30,34 @@ static_assert(RTE_IOVA_IN_MBUF, "DPDK must be built with the IOVA in the mbuf");
 static_assert(RTE_IOVA_AS_PA, "DPDK must be built with the IOVA in the mbuf");
 #endif
 
-/** Descriptors refilled, completed and reported together. */
-inline constexpr uint16_t kBatch = 32;
+// Descriptors refilled, completed and reported together.
+inline constexpr std::uint16_t batch_size = 32;
 
-/** Ring sizes in descriptors; the upper bound is that of Linux 7.3 (IGB_MAX_RXD). */
-inline constexpr uint16_t kMinRing = 2 * kBatch;
-inline constexpr uint16_t kMaxRing = 4096;
+// Ring sizes in descriptors; the upper bound is that of Linux 7.3 (IGB_MAX_RXD).
+inline constexpr std::uint16_t min_ring_size = 2 * batch_size;
+inline constexpr std::uint16_t max_ring_size = 4096;
 
-/** Alignment of a ring in bytes (RDLEN and TDLEN count 128 bytes as well). */
-inline constexpr unsigned int kRingAlign = 128;
+// Alignment of a ring in bytes (RDLEN and TDLEN count 128 bytes as well).
+inline constexpr unsigned int ring_align = 128;
 
-/** A quadword that the device may write at any time: one access, neither torn nor cached. */
-inline uint64_t load(const uint64_t &shared) {
+// A quadword that the device may write at any time: one access, neither torn nor cached.
+inline std::uint64_t load(const std::uint64_t &shared) {
     return __atomic_load_n(&shared, __ATOMIC_RELAXED);
 }
 
-inline void store(uint64_t &shared, uint64_t value) {
+inline void store(std::uint64_t &shared, std::uint64_t value) {
     __atomic_store_n(&shared, value, __ATOMIC_RELAXED);
 }
 
-/** A position in a ring that other threads look at: what was stored before it is seen with it. */
-inline void publish(uint16_t &shared, uint16_t value) {
+// A position in a ring that other threads look at: what was stored before it is seen with it.
+inline void publish(std::uint16_t &shared, std::uint16_t value) {
     __atomic_store_n(&shared, value, __ATOMIC_RELEASE);
 }
 
-/**
- * Tell the device of new descriptors. The barrier in rte_write32() makes the descriptors
- * (plain memory) visible before the tail (uncached device memory): nothing more than a
- * compiler barrier on x86, where stores stay in order; DMB OSHST on arm64.
- */
-inline void ring_doorbell(volatile uint32_t *tail, uint16_t index) {
+// Tell the device of new descriptors. The barrier in rte_write32() makes the descriptors
+// (plain memory) visible before the tail (uncached device memory): nothing more than a
+// compiler barrier on x86, where stores stay in order; DMB OSHST on arm64.
+inline void ring_doorbell(volatile std::uint32_t *tail, std::uint16_t index) {
     rte_write32(index, tail);
 }
 

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Transmit, scalar, and what is off the hot path. */
+// Transmit, scalar, and what is off the hot path.
 
 #include <algorithm>
 #include <cstring>
@@ -19,7 +18,7 @@ bool is_sendable(const rte_mbuf *mbuf) {
     return mbuf->nb_segs == 1 && is_sendable_length(mbuf->data_len);
 }
 
-/** Between the first lookup of some packets and their descriptors' being seen to be in flight. */
+// Between the first lookup of some packets and their descriptors' being seen to be in flight.
 class Lookups {
 public:
     explicit Lookups(TxQueue &queue) : in_flight_(queue.in_flight) {}
@@ -41,29 +40,29 @@ private:
     bool begun_ = false;
 };
 
-/** Most pieces of a packet: the data of one may begin at the end of a page of 4 KiB. */
-constexpr unsigned int kMaxPieces = 2 + (kTxMaxLength - 2) / 4096;
+// Most pieces of a packet: the data of one may begin at the end of a page of 4 KiB.
+constexpr unsigned int max_pieces = 2 + (tx_max_length - 2) / 4096;
 
-/** Where a device finds the data of a packet. */
+// Where a device finds the data of a packet.
 struct Pieces {
     unsigned int count = 0;
-    rte_iova_t dma[kMaxPieces];
-    uint16_t length[kMaxPieces];
+    rte_iova_t dma[max_pieces];
+    std::uint16_t length[max_pieces];
 
-    void add(rte_iova_t address, size_t bytes) {
+    void add(rte_iova_t address, std::size_t bytes) {
         dma[count] = address;
-        length[count++] = static_cast<uint16_t>(bytes);
+        length[count++] = static_cast<std::uint16_t>(bytes);
     }
 };
 
-/** Find all of a packet in the table; false if a part is not there. */
+// Find all of a packet in the table; false if a part is not there.
 bool look_up(const rte_mbuf *mbuf, Pieces &pieces) {
     const char *data = rte_pktmbuf_mtod(mbuf, const char *);
 
-    for (size_t at = 0; at < mbuf->data_len;) {
+    for (std::size_t at = 0; at < mbuf->data_len;) {
         const rte_iova_t dma = rte_iommufd_virt2dma(data + at);
-        const size_t run = rte_iommufd_dma_contiguous(data + at, mbuf->data_len - at);
-        if (dma == RTE_BAD_IOVA || run == 0 || pieces.count == kMaxPieces)
+        const std::size_t run = rte_iommufd_dma_contiguous(data + at, mbuf->data_len - at);
+        if (dma == RTE_BAD_IOVA || run == 0 || pieces.count == max_pieces)
             return false;
         pieces.add(dma, run);
         at += run;
@@ -71,10 +70,8 @@ bool look_up(const rte_mbuf *mbuf, Pieces &pieces) {
     return true;
 }
 
-/**
- * Where any packet is; false if it cannot be sent. Looked up is what does not carry an address: a
- * foreign pool's, a clone, external memory.
- */
+// Where any packet is; false if it cannot be sent. Looked up is what does not carry an address: a
+// foreign pool's, a clone, external memory.
 bool locate(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf, Pieces &pieces) {
     if (!is_sendable(mbuf))
         return false;
@@ -89,11 +86,11 @@ bool locate(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf
     return true;
 }
 
-/** Descriptor @p index for one piece of @p mbuf, which the last one's slot keeps. */
+// Descriptor index for one piece of mbuf, which the last one's slot keeps.
 void send_piece(TxQueue &queue, unsigned int index, rte_mbuf *mbuf, const Pieces &pieces,
                 unsigned int piece) {
     const bool is_last = piece + 1 == pieces.count;
-    const uint64_t rs = index % kBatch == kBatch - 1 ? kTxReportStatus : 0;
+    const std::uint64_t rs = index % batch_size == batch_size - 1 ? tx_report_status : 0;
     TxDesc &desc = queue.ring[index];
 
     queue.mbufs[index] = is_last ? mbuf : nullptr;
@@ -101,29 +98,27 @@ void send_piece(TxQueue &queue, unsigned int index, rte_mbuf *mbuf, const Pieces
     store(desc.command, tx_desc_piece(pieces.length[piece], mbuf->data_len, is_last) | rs);
 }
 
-/** Not inlined, for each copy is a kilobyte of rte_memcpy(). */
-[[gnu::noinline]] void put_run(rte_mempool *pool, void *const *run, uint16_t length) {
+// Not inlined, for each copy is a kilobyte of rte_memcpy().
+[[gnu::noinline]] void put_run(rte_mempool *pool, void *const *run, std::uint16_t length) {
     if (length > 0)
         rte_mempool_put_bulk(pool, run, length);
 }
 
 } // namespace
 
-/**
- * Only packets of a single segment are in the ring, and such an mbuf has next == NULL by the
- * rules of the mbuf library; so unlike rte_pktmbuf_prefree_seg() this does not touch the
- * second cache line.
- */
-void tx_free_each(rte_mbuf **mbufs, uint16_t count) {
-    void *run[kBatch]; // of one pool, to be put together
-    uint16_t length = 0;
+// Only packets of a single segment are in the ring, and such an mbuf has next == NULL by the
+// rules of the mbuf library; so unlike rte_pktmbuf_prefree_seg() this does not touch the
+// second cache line.
+void tx_free_each(rte_mbuf **mbufs, std::uint16_t count) {
+    void *run[batch_size]; // of one pool, to be put together
+    std::uint16_t length = 0;
     rte_mempool *pool = nullptr;
 
-    for (uint16_t i = 0; i < count; i++) {
+    for (std::uint16_t i = 0; i < count; i++) {
         rte_mbuf *mbuf = mbufs[i];
         if (mbuf == nullptr) // a piece of a packet that ends further on
             continue;
-        if (rte_mbuf_refcnt_read(mbuf) != 1 || (mbuf->ol_flags & kNotDirect)) {
+        if (rte_mbuf_refcnt_read(mbuf) != 1 || (mbuf->ol_flags & not_direct_flags)) {
             mbuf = rte_pktmbuf_prefree_seg(mbuf);
             if (mbuf == nullptr)
                 continue;
@@ -140,14 +135,14 @@ void tx_free_each(rte_mbuf **mbufs, uint16_t count) {
 
 unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
                          unsigned int room) {
-    rte_mbuf *dropped[kBatch]; // freed at the end: the application's callback may unmap memory
+    rte_mbuf *dropped[batch_size]; // freed at the end: the application's callback may unmap memory
     unsigned int nb_dropped = 0;
     unsigned int filled = 0;
     const auto wrapped = [&](unsigned int i) { return i < queue.nb_desc ? i : i - queue.nb_desc; };
 
     {
         Lookups lookups(queue);
-        while (filled < limit && nb_dropped < kBatch && work.next < work.end) {
+        while (filled < limit && nb_dropped < batch_size && work.next < work.end) {
             rte_mbuf *mbuf = *work.next;
             Pieces pieces;
 
@@ -171,7 +166,7 @@ unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsig
             work.more_pieces += pieces.count - 1;
             work.next++;
         }
-        publish(queue.tail, static_cast<uint16_t>(wrapped(index + filled)));
+        publish(queue.tail, static_cast<std::uint16_t>(wrapped(index + filled)));
     }
     queue.errors += nb_dropped;
     for (unsigned int i = 0; i < nb_dropped; i++)
@@ -184,69 +179,69 @@ unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dm
         reinterpret_cast<const char *>(in_flight) - offsetof(TxQueue, in_flight));
     // In this order. If all that was in flight at the first has been completed at the second,
     // too much is told; never too little.
-    const uint16_t tail = __atomic_load_n(&queue.tail, __ATOMIC_ACQUIRE);
-    uint16_t at = __atomic_load_n(&queue.clean, __ATOMIC_ACQUIRE);
+    const std::uint16_t tail = __atomic_load_n(&queue.tail, __ATOMIC_ACQUIRE);
+    std::uint16_t at = __atomic_load_n(&queue.clean, __ATOMIC_ACQUIRE);
     unsigned int count = 0;
 
     while (at != tail) {
-        const uint16_t in_use =
-            static_cast<uint16_t>(tail > at ? tail - at : queue.nb_desc - at + tail);
+        const std::uint16_t in_use =
+            static_cast<std::uint16_t>(tail > at ? tail - at : queue.nb_desc - at + tail);
         // A whole batch whose last descriptor is of this lap: DD says that all of it is sent.
-        const bool sent = at % kBatch == 0 && in_use >= kBatch &&
-                          tx_desc_done(load(queue.ring[at + kBatch - 1].command));
+        const bool sent = at % batch_size == 0 && in_use >= batch_size &&
+                          tx_desc_done(load(queue.ring[at + batch_size - 1].command));
         if (!sent)
             ranges[count++] = {.start = load(queue.ring[at].address),
                                .len = load(queue.ring[at].command) & tx_cmd::LENGTH_MASK};
-        at = static_cast<uint16_t>((at + (sent ? kBatch : 1)) % queue.nb_desc);
+        at = static_cast<std::uint16_t>((at + (sent ? batch_size : 1)) % queue.nb_desc);
     }
     return count;
 }
 
-int16_t find_pool_ops() {
-    for (uint32_t i = 0; i < rte_mempool_ops_table.num_ops; i++)
-        if (std::strcmp(rte_mempool_ops_table.ops[i].name, kPoolOps) == 0)
-            return static_cast<int16_t>(i);
+std::int16_t find_pool_ops() {
+    for (std::uint32_t i = 0; i < rte_mempool_ops_table.num_ops; i++)
+        if (std::strcmp(rte_mempool_ops_table.ops[i].name, pool_ops_name) == 0)
+            return static_cast<std::int16_t>(i);
     return -1;
 }
 
 bool is_iommufd_pool(const rte_mempool *pool) {
-    return std::strcmp(rte_mempool_get_ops(pool->ops_index)->name, kPoolOps) == 0 &&
+    return std::strcmp(rte_mempool_get_ops(pool->ops_index)->name, pool_ops_name) == 0 &&
            !(pool->flags & RTE_MEMPOOL_F_NON_IO);
 }
 
 void tx_reset(TxQueue &queue) {
-    for (uint16_t i = 0; i < queue.nb_desc; i++) {
+    for (std::uint16_t i = 0; i < queue.nb_desc; i++) {
         store(queue.ring[i].address, 0);
         store(queue.ring[i].command, 0);
     }
     publish(queue.tail, 0);
     publish(queue.clean, 0);
-    queue.nb_free = static_cast<uint16_t>(queue.nb_desc - 1);
+    queue.nb_free = static_cast<std::uint16_t>(queue.nb_desc - 1);
 }
 
 void tx_drain(TxQueue &queue) {
     while (queue.clean != queue.tail) {
         if (queue.mbufs[queue.clean] != nullptr)
             rte_pktmbuf_free_seg(queue.mbufs[queue.clean]);
-        publish(queue.clean, static_cast<uint16_t>((queue.clean + 1) % queue.nb_desc));
+        publish(queue.clean, static_cast<std::uint16_t>((queue.clean + 1) % queue.nb_desc));
     }
     tx_reset(queue);
 }
 
-uint32_t tx_cleanup(TxQueue &queue, uint32_t count) {
-    uint32_t freed = 0;
+std::uint32_t tx_cleanup(TxQueue &queue, std::uint32_t count) {
+    std::uint32_t freed = 0;
 
     while (count == 0 || freed < count) {
         rte_mbuf **batch = &queue.mbufs[queue.clean];
-        const auto pieces = std::count(batch, batch + kBatch, nullptr);
+        const auto pieces = std::count(batch, batch + batch_size, nullptr);
         if (!complete_batch(queue))
             break;
-        freed += static_cast<uint32_t>(kBatch - pieces);
+        freed += static_cast<std::uint32_t>(batch_size - pieces);
     }
     return freed;
 }
 
-uint16_t tx_burst_scalar(void *queue, rte_mbuf **packets, uint16_t nb_packets) {
+std::uint16_t tx_burst_scalar(void *queue, rte_mbuf **packets, std::uint16_t nb_packets) {
     return transmit(*static_cast<TxQueue *>(queue), packets, nb_packets, send_plain_scalar);
 }
 

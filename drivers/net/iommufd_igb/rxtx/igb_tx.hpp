@@ -1,24 +1,19 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * A transmit queue and its burst functions.
- *
- * The last descriptor of each kBatch descriptors of the ring carries RS, so the device
- * writes back one descriptor in 32, and its DD completes all of the batch (SDM 5.6.8.4).
- * Up to 31 packets stay uncompleted until more follow, as with DPDK's other drivers that
- * space RS out.
- *
- *       clean                              tail
- *         v                                  v
- *     ----+------- RS +---------- RS +-------+-------
- *         | batch     | batch        |       |  free
- *     ----+-----------+--------------+-------+-------
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// A transmit queue and its burst functions.
+//
+// The last descriptor of each batch_size descriptors of the ring carries RS, so the device
+// writes back one descriptor in 32, and its DD completes all of the batch (SDM 5.6.8.4).
+// Up to 31 packets stay uncompleted until more follow, as with DPDK's other drivers that
+// space RS out.
+//
+//       clean                              tail
+//         v                                  v
+//     ----+------- RS +---------- RS +-------+-------
+//         | batch     | batch        |       |  free
+//     ----+-----------+--------------+-------+-------
 
 #include <array>
 #include <cstdint>
@@ -33,76 +28,72 @@
 
 namespace igb {
 
-/** Longest packet sent, in bytes without CRC: MTU 9216, which Linux 7.3 allows, and header. */
-inline constexpr uint16_t kTxMaxLength = 9216 + 14 + 4;
+// Longest packet sent, in bytes without CRC: MTU 9216, which Linux 7.3 allows, and header.
+inline constexpr std::uint16_t tx_max_length = 9216 + 14 + 4;
 
-/** Shortest packet that TCTL.PSP can pad (Linux 7.3, igb_xmit_frame()). */
-inline constexpr uint16_t kTxMinLength = 17;
+// Shortest packet that TCTL.PSP can pad (Linux 7.3, igb_xmit_frame()).
+inline constexpr std::uint16_t tx_min_length = 17;
 
 struct TxQueue {
     // Touched by every burst.
     TxDesc *ring;
     rte_mbuf **mbufs;
-    volatile uint32_t *doorbell; /**< TDT. */
-    uint16_t nb_desc;
+    volatile std::uint32_t *doorbell; // TDT.
+    std::uint16_t nb_desc;
     // Both are read by tx_in_flight() in any thread.
-    uint16_t tail;        /**< Next descriptor to fill. */
-    uint16_t clean;       /**< Oldest descriptor not yet completed, a multiple of kBatch. */
-    uint16_t nb_free;     /**< Descriptors that may be filled; one always stays empty. */
-    uint16_t free_thresh; /**< Look for completed batches below this many free ones. */
-    int16_t pool_ops;     /**< Index of the mempool ops "iommufd"; -1 if there are none. */
+    std::uint16_t tail;        // Next descriptor to fill.
+    std::uint16_t clean;       // Oldest descriptor not yet completed, a multiple of batch_size.
+    std::uint16_t nb_free;     // Descriptors that may be filled; one always stays empty.
+    std::uint16_t free_thresh; // Look for completed batches below this many free ones.
+    std::int16_t pool_ops;     // Index of the mempool ops "iommufd"; -1 if there are none.
 
-    /**
-     * The pool that all mbufs of a batch can be put back to as they are, nullptr if each has
-     * to be looked at. Known when the batch is filled: a direct mbuf of one reference is the
-     * driver's alone from then on, and nobody else may take a reference or attach to it.
-     */
-    std::array<rte_mempool *, kMaxRing / kBatch> batch_pools;
+    // The pool that all mbufs of a batch can be put back to as they are, nullptr if each has
+    // to be looked at. Known when the batch is filled: a direct mbuf of one reference is the
+    // driver's alone from then on, and nobody else may take a reference or attach to it.
+    std::array<rte_mempool *, max_ring_size / batch_size> batch_pools;
 
     // Written by the burst function only.
-    alignas(RTE_CACHE_LINE_SIZE) uint64_t packets;
-    uint64_t bytes;
-    uint64_t errors; /**< Packets freed unsent. */
+    alignas(RTE_CACHE_LINE_SIZE) std::uint64_t packets;
+    std::uint64_t bytes;
+    std::uint64_t errors; // Packets freed unsent.
 
     // Set-up.
     alignas(RTE_CACHE_LINE_SIZE) const rte_memzone *zone;
     rte_iova_t dma;
-    rte_iommufd_in_flight in_flight; /**< Registered while the device may read the ring. */
-    uint16_t queue_id;
-    bool fast_free; /**< RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE. */
+    rte_iommufd_in_flight in_flight; // Registered while the device may read the ring.
+    std::uint16_t queue_id;
+    bool fast_free; // RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE.
 };
 
-/** Name of the mempool ops whose mbufs carry DMA addresses. */
-inline constexpr const char *kPoolOps = "iommufd";
+// Name of the mempool ops whose mbufs carry DMA addresses.
+inline constexpr const char *pool_ops_name = "iommufd";
 
-/**
- * Whether the IOVAs of a pool's mbufs are DMA addresses: the ops are ours, and the memory is
- * in the address space (RTE_MEMPOOL_F_NON_IO says that it is not, or not for devices).
- */
+// Whether the IOVAs of a pool's mbufs are DMA addresses: the ops are ours, and the memory is
+// in the address space (RTE_MEMPOOL_F_NON_IO says that it is not, or not for devices).
 bool is_iommufd_pool(const rte_mempool *pool);
 
-/** Index of the mempool ops "iommufd", or -1. */
-int16_t find_pool_ops();
+// Index of the mempool ops "iommufd", or -1.
+std::int16_t find_pool_ops();
 
-/** Empty ring: nothing sent, nothing to complete. */
+// Empty ring: nothing sent, nothing to complete.
 void tx_reset(TxQueue &queue);
 
-/** Free every mbuf of the ring. The device must not use them any more. */
+// Free every mbuf of the ring. The device must not use them any more.
 void tx_drain(TxQueue &queue);
 
-/** rte_iommufd_in_flight::ranges of a queue. */
+// rte_iommufd_in_flight::ranges of a queue.
 unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dma_range *ranges);
 
-/** eth_tx_done_cleanup_t's work: free completed batches until @p count mbufs or no more. */
-uint32_t tx_cleanup(TxQueue &queue, uint32_t count);
+// eth_tx_done_cleanup_t's work: free completed batches until count mbufs or no more.
+std::uint32_t tx_cleanup(TxQueue &queue, std::uint32_t count);
 
-/** eth_tx_burst_t, scalar. */
-uint16_t tx_burst_scalar(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+// eth_tx_burst_t, scalar.
+std::uint16_t tx_burst_scalar(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
-/** The same with AVX2, on a CPU that has it. */
-uint16_t tx_burst_avx2(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+// The same with AVX2, on a CPU that has it.
+std::uint16_t tx_burst_avx2(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
-/** The same with AVX-512 F, BW, DQ and VL. */
-uint16_t tx_burst_avx512(void *queue, rte_mbuf **packets, uint16_t nb_packets);
+// The same with AVX-512 F, BW, DQ and VL.
+std::uint16_t tx_burst_avx512(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
 } // namespace igb

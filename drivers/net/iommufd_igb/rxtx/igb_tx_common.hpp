@@ -1,26 +1,21 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
-
-/**
- * @file
- * What the transmit functions share: all but the filling of descriptors for packets that
- * need no closer look. Included by files that are compiled for different CPUs: internal
- * linkage keeps the linker from taking one file's code for all.
- *
- * A packet is plain if it is one segment with one reference, of a length the hardware takes,
- * direct, and of the pool that the first packet of the burst is of, which is an iommufd pool.
- * Plain packets are what a vector function fills several of at once, and a batch of nothing
- * but plain packets of one pool goes back to it as a whole.
- *
- * That is what an application allows with RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE, found out
- * instead of promised. The promise (one pool, one reference) would save nothing here: it does
- * not say that a pool's memory is in the address space, nor that the data is the mbuf's own,
- * so pool and flags have to be looked at anyway before an address may reach the device; and
- * the other two counts come in the same comparison.
- */
-
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
+
+// What the transmit functions share: all but the filling of descriptors for packets that
+// need no closer look. Included by files that are compiled for different CPUs: internal
+// linkage keeps the linker from taking one file's code for all.
+//
+// A packet is plain if it is one segment with one reference, of a length the hardware takes,
+// direct, and of the pool that the first packet of the burst is of, which is an iommufd pool.
+// Plain packets are what a vector function fills several of at once, and a batch of nothing
+// but plain packets of one pool goes back to it as a whole.
+//
+// That is what an application allows with RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE, found out
+// instead of promised. The promise (one pool, one reference) would save nothing here: it does
+// not say that a pool's memory is in the address space, nor that the data is the mbuf's own,
+// so pool and flags have to be looked at anyway before an address may reach the device; and
+// the other two counts come in the same comparison.
 
 #include <algorithm>
 #include <cstddef>
@@ -34,63 +29,59 @@
 
 namespace igb {
 
-/** The data of these is not where the mbuf's own pool put it. */
-inline constexpr uint64_t kNotDirect = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+// The data of these is not where the mbuf's own pool put it.
+inline constexpr std::uint64_t not_direct_flags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 
-/** The packets of a burst that are still to be sent. */
+// The packets of a burst that are still to be sent.
 struct TxWork {
     rte_mbuf **next;
     rte_mbuf **end;
-    /**
-     * An iommufd pool met in this burst: its direct mbufs carry their DMA address. Not kept
-     * from burst to burst: the pool may be freed, and another one made in its place.
-     */
+    // An iommufd pool met in this burst: its direct mbufs carry their DMA address. Not kept
+    // from burst to burst: the pool may be freed, and another one made in its place.
     rte_mempool *known_pool;
-    /** Descriptors filled beyond one for each packet. */
+    // Descriptors filled beyond one for each packet.
     unsigned int more_pieces;
 };
 
-/**
- * Fill descriptors from @p index on with packets that may not be plain, until @p limit are filled,
- * which do not go beyond a batch. The last packet may: one whose data is in several pieces for the
- * device takes as many descriptors, up to @p room of them. Packets that cannot be sent are dropped.
- *
- * @return
- *   Descriptors filled, up to which the queue's tail has moved; work.next has moved past what was
- *   taken, sent or dropped. work.end is there if the next packet takes more room than there is.
- */
+// Fill descriptors from index on with packets that may not be plain, until limit are filled,
+// which do not go beyond a batch. The last packet may: one whose data is in several pieces for the
+// device takes as many descriptors, up to room of them. Packets that cannot be sent are dropped.
+//
+// @return
+//   Descriptors filled, up to which the queue's tail has moved; work.next has moved past what was
+//   taken, sent or dropped. work.end is there if the next packet takes more room than there is.
 unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
                          unsigned int room);
 
-/** Give a completed batch back whose mbufs are not all alike. */
-void tx_free_each(rte_mbuf **mbufs, uint16_t count);
+// Give a completed batch back whose mbufs are not all alike.
+void tx_free_each(rte_mbuf **mbufs, std::uint16_t count);
 
 namespace {
 
-/** One buffer, neither shorter nor longer than the hardware takes. */
-inline bool is_sendable_length(uint16_t length) {
-    return static_cast<uint16_t>(length - kTxMinLength) <= kTxMaxLength - kTxMinLength;
+// One buffer, neither shorter nor longer than the hardware takes.
+inline bool is_sendable_length(std::uint16_t length) {
+    return static_cast<std::uint16_t>(length - tx_min_length) <= tx_max_length - tx_min_length;
 }
 
-/** refcnt and nb_segs as they lie side by side: one reference, one segment. */
-constexpr uint32_t kSingle = 1u << 16 | 1;
+// refcnt and nb_segs as they lie side by side: one reference, one segment.
+constexpr std::uint32_t single_counts = 1u << 16 | 1;
 static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, refcnt) + 2);
 
 inline bool is_single(const rte_mbuf *mbuf) {
-    uint32_t counts;
+    std::uint32_t counts;
 
     std::memcpy(&counts, reinterpret_cast<const char *>(mbuf) + offsetof(rte_mbuf, refcnt),
                 sizeof(counts));
-    return counts == kSingle;
+    return counts == single_counts;
 }
 
-/** The upper half alone: that a constant of 64 bits need not be loaded for each packet. */
+// The upper half alone: that a constant of 64 bits need not be loaded for each packet.
 inline bool is_direct(const rte_mbuf *mbuf) {
-    static_assert((kNotDirect & UINT32_MAX) == 0);
-    return (static_cast<uint32_t>(mbuf->ol_flags >> 32) & kNotDirect >> 32) == 0;
+    static_assert((not_direct_flags & UINT32_MAX) == 0);
+    return (static_cast<std::uint32_t>(mbuf->ol_flags >> 32) & not_direct_flags >> 32) == 0;
 }
 
-/** A direct mbuf of a pool that is known to be resolved. */
+// A direct mbuf of a pool that is known to be resolved.
 inline bool carries_dma(const rte_mempool *known_pool, const rte_mbuf *mbuf) {
     return mbuf->pool == known_pool && is_direct(mbuf);
 }
@@ -99,74 +90,73 @@ inline bool is_plain(const rte_mempool *known_pool, const rte_mbuf *mbuf) {
     return is_single(mbuf) && is_sendable_length(mbuf->data_len) && carries_dma(known_pool, mbuf);
 }
 
-/** Whether the mbufs of a pool carry DMA addresses; is_iommufd_pool() with fewer loads. */
+// Whether the mbufs of a pool carry DMA addresses; is_iommufd_pool() with fewer loads.
 inline bool is_resolved(const TxQueue &queue, const rte_mempool *pool) {
     return pool->ops_index == queue.pool_ops && !(pool->flags & RTE_MEMPOOL_F_NON_IO);
 }
 
-/**
- * Mbufs of @p pool come into the batch of descriptor @p index. It stays a batch of one pool
- * only if they all are of this one.
- */
+// Mbufs of pool come into the batch of descriptor index. It stays a batch of one pool
+// only if they all are of this one.
 inline void note_pool(TxQueue &queue, unsigned int index, rte_mempool *pool) {
-    rte_mempool *&noted = queue.batch_pools[index / kBatch];
+    rte_mempool *&noted = queue.batch_pools[index / batch_size];
 
-    if (index % kBatch == 0)
+    if (index % batch_size == 0)
         noted = pool;
     else if (noted != pool)
         noted = nullptr;
 }
 
-/** Give a completed batch back; see TxQueue::batch_pools. */
-inline void free_batch(const TxQueue &queue, uint16_t first) {
+// Give a completed batch back; see TxQueue::batch_pools.
+inline void free_batch(const TxQueue &queue, std::uint16_t first) {
     rte_mbuf **mbufs = &queue.mbufs[first];
-    rte_mempool *pool = queue.batch_pools[first / kBatch];
+    rte_mempool *pool = queue.batch_pools[first / batch_size];
 
     if (likely(pool != nullptr))
         put_batch(pool, reinterpret_cast<void **>(mbufs));
     else
-        tx_free_each(mbufs, kBatch);
+        tx_free_each(mbufs, batch_size);
 }
 
-/** Free the oldest batch if the device is done with it. */
+// Free the oldest batch if the device is done with it.
 inline bool complete_batch(TxQueue &queue) {
-    const uint16_t in_use = static_cast<uint16_t>(queue.nb_desc - 1 - queue.nb_free);
+    const std::uint16_t in_use = static_cast<std::uint16_t>(queue.nb_desc - 1 - queue.nb_free);
 
     // Before its RS descriptor is filled again a batch shows the DD of its last lap.
-    if (in_use < kBatch || !tx_desc_done(load(queue.ring[queue.clean + kBatch - 1].command)))
+    if (in_use < batch_size ||
+        !tx_desc_done(load(queue.ring[queue.clean + batch_size - 1].command)))
         return false;
     rte_io_rmb(); // what follows DD is not done before DD was seen
 
     free_batch(queue, queue.clean);
-    const auto next = static_cast<uint16_t>(queue.clean + kBatch);
-    publish(queue.clean, next == queue.nb_desc ? uint16_t{0} : next);
-    queue.nb_free = static_cast<uint16_t>(queue.nb_free + kBatch);
+    const auto next = static_cast<std::uint16_t>(queue.clean + batch_size);
+    publish(queue.clean, next == queue.nb_desc ? std::uint16_t{0} : next);
+    queue.nb_free = static_cast<std::uint16_t>(queue.nb_free + batch_size);
     return true;
 }
 
-inline void send(TxDesc &desc, rte_mbuf *&slot, rte_mbuf *mbuf, rte_iova_t dma, uint16_t length) {
+inline void send(TxDesc &desc, rte_mbuf *&slot, rte_mbuf *mbuf, rte_iova_t dma,
+                 std::uint16_t length) {
     slot = mbuf;
     store(desc.address, dma);
     store(desc.command, tx_desc_command(length));
 }
 
-/**
- * Send plain packets, @p count at most, from descriptor @p desc and its @p slot on.
- *
- * @param[in,out] bytes
- *   Sent so far.
- * @return
- *   How many there were before one that is not plain.
- */
-inline size_t send_plain_scalar(TxDesc *desc, rte_mbuf **slot, rte_mbuf **packets, size_t count,
-                                const rte_mempool *known_pool, uint64_t &bytes) {
-    size_t sent = 0; // as wide as a pointer: nothing is extended in the loop
-    uint64_t total = 0;
-    const auto send_one = [&](size_t i) {
+// Send plain packets, count at most, from descriptor desc and its slot on.
+//
+// @param[in,out] bytes
+//   Sent so far.
+// @return
+//   How many there were before one that is not plain.
+inline std::size_t send_plain_scalar(TxDesc *desc, rte_mbuf **slot, rte_mbuf **packets,
+                                     std::size_t count, const rte_mempool *known_pool,
+                                     std::uint64_t &bytes) {
+    std::size_t sent = 0; // as wide as a pointer: nothing is extended in the loop
+    std::uint64_t total = 0;
+    const auto send_one = [&](std::size_t i) {
         rte_mbuf *mbuf = packets[i];
         if (unlikely(!is_plain(known_pool, mbuf)))
             return false;
-        const uint16_t length = mbuf->data_len;
+        const std::uint16_t length = mbuf->data_len;
         send(desc[i], slot[i], mbuf, rte_mbuf_data_iova(mbuf), length);
         total += length;
         return true;
@@ -174,7 +164,7 @@ inline size_t send_plain_scalar(TxDesc *desc, rte_mbuf **slot, rte_mbuf **packet
 
     for (; sent + 4 <= count; sent += 4) {
 #pragma GCC unroll 4
-        for (size_t i = 0; i < 4; i++) {
+        for (std::size_t i = 0; i < 4; i++) {
             if (!send_one(sent + i)) {
                 bytes += total;
                 return sent + i;
@@ -187,15 +177,13 @@ inline size_t send_plain_scalar(TxDesc *desc, rte_mbuf **slot, rte_mbuf **packet
     return sent;
 }
 
-/**
- * A burst.
- *
- * @param send_plain
- *   As send_plain_scalar().
- */
+// A burst.
+//
+// @param send_plain
+//   As send_plain_scalar().
 template <typename SendPlain>
-inline uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_packets,
-                         SendPlain send_plain) {
+inline std::uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_packets,
+                              SendPlain send_plain) {
     const unsigned int wanted = std::max<unsigned int>(nb_packets, queue.free_thresh);
 
     while (queue.nb_free < wanted && complete_batch(queue))
@@ -213,9 +201,10 @@ inline uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_pac
 
     while (room > 0 && work.next < work.end) {
         // Up to the end of a batch, whose last descriptor carries RS.
-        const unsigned int to_rs = kBatch - tail % kBatch;
+        const unsigned int to_rs = batch_size - tail % batch_size;
         const unsigned int limit = std::min(room, to_rs);
-        const size_t most = std::min<size_t>(limit, static_cast<size_t>(work.end - work.next));
+        const std::size_t most =
+            std::min<std::size_t>(limit, static_cast<std::size_t>(work.end - work.next));
         TxDesc *desc = &queue.ring[tail];
 
         note_pool(queue, tail, work.known_pool);
@@ -225,7 +214,7 @@ inline uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_pac
         if (unlikely(filled < most))
             filled += tx_fill_any(queue, work, tail + filled, limit - filled, room - filled);
         if (filled == to_rs)
-            store(desc[filled - 1].command, load(desc[filled - 1].command) | kTxReportStatus);
+            store(desc[filled - 1].command, load(desc[filled - 1].command) | tx_report_status);
         room -= filled;
         tail += filled;
         if (tail >= queue.nb_desc)
@@ -233,12 +222,12 @@ inline uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_pac
     }
 
     const unsigned int sent = queue.nb_free - room;
-    publish(queue.tail, static_cast<uint16_t>(tail));
-    queue.nb_free = static_cast<uint16_t>(room);
+    publish(queue.tail, static_cast<std::uint16_t>(tail));
+    queue.nb_free = static_cast<std::uint16_t>(room);
     queue.packets += sent - work.more_pieces;
     if (likely(sent > 0))
         ring_doorbell(queue.doorbell, queue.tail);
-    return static_cast<uint16_t>(work.next - packets);
+    return static_cast<std::uint16_t>(work.next - packets);
 }
 
 } // namespace
