@@ -33,7 +33,7 @@ void destroy(const rte_eth_dev *dev, Queue *queue) {
         rte_iommufd_hold_release(queue->pool_hold);
         rx_lookup_free(*queue);
     }
-    rte_free(queue->mbufs);
+    rte_free(queue->sw_ring);
     rte_memzone_free(queue->zone);
     rte_free(queue);
 }
@@ -51,11 +51,11 @@ Queue *create(const rte_eth_dev *dev, const char *kind, std::uint16_t id, std::u
         return nullptr;
     queue->queue_id = id;
     queue->nb_desc = nb_desc;
-    queue->mbufs = static_cast<rte_mbuf **>(rte_zmalloc_socket(
+    queue->sw_ring = static_cast<rte_mbuf **>(rte_zmalloc_socket(
         name, sizeof(rte_mbuf *) * nb_desc, RTE_CACHE_LINE_SIZE, static_cast<int>(socket)));
     queue->zone = rte_iommufd_dma_zone_reserve(name, sizeof(Desc) * nb_desc, ring_align,
                                                static_cast<int>(socket), &queue->dma);
-    if (queue->mbufs == nullptr || queue->zone == nullptr) {
+    if (queue->sw_ring == nullptr || queue->zone == nullptr) {
         IGB_PORT_LOG(ERR, dev, "no memory for %s queue %u of %u descriptors: %s", kind, id, nb_desc,
                      rte_strerror(queue->zone == nullptr ? rte_errno : ENOMEM));
         destroy(dev, queue);
@@ -176,8 +176,8 @@ int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
         destroy(dev, queue);
         return ret;
     }
-    queue->missing = nb_desc; // empty until dev_start()
-    queue->tail = register_address(adapter(dev), reg::RDT(id));
+    queue->rearm_nb = nb_desc; // empty until dev_start()
+    queue->doorbell = register_address(adapter(dev), reg::RDT(id));
     queue->rearm_data = rx_rearm_data(dev->data->port_id);
     // One full queue would otherwise hold up the packets of all others (Linux 7.3,
     // igb_setup_srrctl()).

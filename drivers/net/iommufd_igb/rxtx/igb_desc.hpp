@@ -104,9 +104,9 @@ inline constexpr std::uint32_t EOP = 1u << 24;
 inline constexpr std::uint32_t IFCS = 1u << 25;
 inline constexpr std::uint32_t RS = 1u << 27;
 inline constexpr std::uint32_t DEXT = 1u << 29;
-// A piece of a packet to which the device appends the CRC; and a whole packet in one piece.
-inline constexpr std::uint32_t PIECE = DTYP_DATA | IFCS | DEXT;
-inline constexpr std::uint32_t SINGLE = PIECE | EOP;
+// Part of a packet to which the device appends the CRC; and a whole packet in one buffer.
+inline constexpr std::uint32_t PART = DTYP_DATA | IFCS | DEXT;
+inline constexpr std::uint32_t SINGLE = PART | EOP;
 } // namespace tx_cmd
 
 inline constexpr unsigned int tx_paylen_shift = 32 + 14;             // bits 31:14 of the upper word
@@ -119,8 +119,8 @@ constexpr std::uint64_t tx_desc_command(std::uint16_t length) {
 
 // The same for length of total bytes; PAYLEN stands in every descriptor of the packet, as
 // in DPDK 22.11.11, igb_rxtx.c, eth_igb_xmit_pkts().
-constexpr std::uint64_t tx_desc_piece(std::uint16_t length, std::uint16_t total, bool is_last) {
-    return std::uint64_t{is_last ? tx_cmd::SINGLE : tx_cmd::PIECE} | length |
+constexpr std::uint64_t tx_desc_part(std::uint16_t length, std::uint16_t total, bool is_last) {
+    return std::uint64_t{is_last ? tx_cmd::SINGLE : tx_cmd::PART} | length |
            std::uint64_t{total} << tx_paylen_shift;
 }
 

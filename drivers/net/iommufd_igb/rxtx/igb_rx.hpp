@@ -4,17 +4,17 @@
 
 // A receive queue and its burst function.
 //
-// The ring, where `next` is the descriptor to look at and `refill` the first without a
-// buffer (`missing` of them, all between refill and next):
+// The ring, where `next` is the descriptor to look at and `rearm_start` the first that has to
+// be given a buffer (`rearm_nb` of them, all between rearm_start and next):
 //
-//       refill            next
+//     rearm_start         next
 //         v                 v
 //     ----+-----------------+----------------------------
 //         | given to the    | with a buffer: the device's,
 //     ... | application     | or received and not yet seen ...
 //     ----+-----------------+----------------------------
 //
-// The tail is refill - 1: one descriptor that has a buffer stays with the driver, so that
+// The tail is rearm_start - 1: one descriptor that has a buffer stays with the driver, so that
 // head == tail means "the device has none" and never "it has all".
 
 #include <cstdint>
@@ -37,12 +37,12 @@ inline constexpr std::uint16_t default_rx_free_thresh = 64;
 // Of a queue whose pool's mbufs carry no DMA addresses; see rxtx/igb_rx_lookup.cpp.
 struct RxLookup {
     bool enabled;
-    bool pinned;              // Buffers are external ones that never leave their mbufs.
-    std::uint16_t nb_ready;   // Fewer than a batch, except amid a refill.
-    std::uint32_t nb_aside;   // Mbufs that the device does not get, until the queue stops.
-    std::uint32_t nb_split;   // Of all the pool's, at set-up: so many go aside as expected.
-    std::uint32_t aside_room; // For every mbuf of the pool.
-    rte_mbuf **aside;
+    bool pinned;               // Buffers are external ones that never leave their mbufs.
+    std::uint16_t nb_ready;    // Fewer than a batch, except amid a rearm.
+    std::uint32_t nb_rejected; // Mbufs that the device does not get, until the queue stops.
+    std::uint32_t nb_split;    // Of all the pool's, at set-up: so many are rejected as expected.
+    std::uint32_t capacity;    // Of rejected: every mbuf of the pool.
+    rte_mbuf **rejected;
     rte_mbuf *ready[batch_size]; // For the next batch, and where their data goes.
     rte_iova_t dma[batch_size];
 };
@@ -50,23 +50,23 @@ struct RxLookup {
 struct RxQueue {
     // Touched by every burst.
     RxDesc *ring;
-    rte_mbuf **mbufs;             // Of each descriptor; stale between refill and next.
-    volatile std::uint32_t *tail; // RDT.
+    rte_mbuf **sw_ring; // The mbuf of each descriptor; stale between rearm_start and next.
+    volatile std::uint32_t *doorbell; // RDT.
     rte_mempool *pool;
-    std::uint64_t rearm_data; // First word of a fresh mbuf: data offset, counts and port.
+    std::uint64_t rearm_data; // First word of an mbuf as received: data offset, counts and port.
     std::uint16_t nb_desc;
     std::uint16_t next;
-    std::uint16_t refill;
-    std::uint16_t missing;
-    std::uint16_t free_thresh; // Refill when so many are missing, batch_size or more.
+    std::uint16_t rearm_start;
+    std::uint16_t rearm_nb;
+    std::uint16_t free_thresh; // Rearm when rearm_nb is this, batch_size or more.
     std::uint16_t buffer_size; // What the device believes; no packet may be longer.
     bool discarding;           // Amid a packet that spans descriptors.
 
     // Written by the burst function only.
     alignas(RTE_CACHE_LINE_SIZE) std::uint64_t packets;
     std::uint64_t bytes;
-    std::uint64_t errors;   // Packets dropped: errors, too long, or in several pieces.
-    std::uint64_t no_mbufs; // Refills that found the pool empty.
+    std::uint64_t errors;   // Packets dropped: errors, too long, or in several descriptors.
+    std::uint64_t no_mbufs; // Rearms that found the pool empty.
 
     // Set-up.
     alignas(RTE_CACHE_LINE_SIZE) const rte_memzone *zone;
@@ -80,20 +80,15 @@ struct RxQueue {
 // RxQueue::rearm_data for a port: headroom, one reference, one segment.
 std::uint64_t rx_rearm_data(std::uint16_t port_id);
 
-// Give every descriptor a buffer and forget what was received.
-//
-// @return
-//   0, or -ENOMEM if the pool has too few mbufs; nothing is kept then.
+// Give every descriptor a buffer and forget what was received. 0, or -ENOMEM if the pool has too
+// few mbufs; nothing is kept then.
 int rx_fill(RxQueue &queue);
 
 // Free every buffer of the ring. The device must not use them any more.
 void rx_drain(RxQueue &queue);
 
 // Let the addresses of a queue's buffers be looked up. Its pool, whose buffers are held, and
-// buffer_size are set.
-//
-// @return
-//   0 or -ENOMEM. rx_lookup_free() takes it back.
+// buffer_size are set. 0 or -ENOMEM. rx_lookup_free() takes it back.
 int rx_lookup_setup(RxQueue &queue);
 void rx_lookup_free(RxQueue &queue);
 
@@ -106,7 +101,8 @@ void rx_discard(RxQueue &queue, rte_mbuf *mbuf, std::uint32_t status);
 
 // Value for RDT once the ring is filled.
 inline std::uint16_t rx_tail(const RxQueue &queue) {
-    return static_cast<std::uint16_t>((queue.refill == 0 ? queue.nb_desc : queue.refill) - 1);
+    return static_cast<std::uint16_t>((queue.rearm_start == 0 ? queue.nb_desc : queue.rearm_start) -
+                                      1);
 }
 
 // eth_rx_burst_t, scalar.

@@ -45,29 +45,32 @@ inline void fill_mbuf(rte_mbuf *mbuf, std::uint64_t rearm_data, std::uint64_t lo
     put_field(mbuf, offsetof(rte_mbuf, hash.rss), static_cast<std::uint32_t>(lo >> 32));
 }
 
-// Arm gives descriptors the buffers of queue.mbufs: void(queue, first, count).
-template <typename Arm>
-inline void refill(RxQueue &queue, Arm arm) {
-    const std::uint16_t before = queue.missing;
+// Give the descriptors from rearm_start on buffers of the pool, a batch at a time.
+//
+// rearm_descs: writes a batch of descriptors for the mbufs beside them,
+//              void(RxDesc *, rte_mbuf *const *).
+template <typename RearmDescs>
+inline void rearm(RxQueue &queue, RearmDescs rearm_descs) {
+    const std::uint16_t before = queue.rearm_nb;
 
-    while (queue.missing >= batch_size) {
-        void **objects = reinterpret_cast<void **>(&queue.mbufs[queue.refill]);
+    while (queue.rearm_nb >= batch_size) {
+        rte_mbuf **mbufs = &queue.sw_ring[queue.rearm_start];
 
         // All or nothing; on failure the old pointers stay, which nobody follows: they
-        // belong to descriptors between refill and next. The rest of the ring goes on
+        // belong to descriptors between rearm_start and next. The rest of the ring goes on
         // receiving, and the next burst tries again.
-        if (unlikely(!get_batch(queue.pool, objects))) {
+        if (unlikely(!get_batch(queue.pool, reinterpret_cast<void **>(mbufs)))) {
             queue.no_mbufs++;
             break;
         }
-        arm(queue, queue.refill, batch_size);
-        queue.refill = static_cast<std::uint16_t>(queue.refill + batch_size);
-        if (queue.refill == queue.nb_desc)
-            queue.refill = 0;
-        queue.missing = static_cast<std::uint16_t>(queue.missing - batch_size);
+        rearm_descs(&queue.ring[queue.rearm_start], mbufs);
+        queue.rearm_start = static_cast<std::uint16_t>(queue.rearm_start + batch_size);
+        if (queue.rearm_start == queue.nb_desc)
+            queue.rearm_start = 0;
+        queue.rearm_nb = static_cast<std::uint16_t>(queue.rearm_nb - batch_size);
     }
-    if (queue.missing != before)
-        ring_doorbell(queue.tail, rx_tail(queue));
+    if (queue.rearm_nb != before)
+        ring_doorbell(queue.doorbell, rx_tail(queue));
 }
 
 // Packets may be as long as this: while a packet is discarded none may be.
@@ -86,11 +89,11 @@ inline std::uint16_t count_done(const RxDesc *desc, std::uint16_t limit) {
     std::uint16_t done = 0;
 
     if (limit == descs_per_loop) { // all of them, as a rule: asked in one
-        std::uint64_t all = rx_status::DD;
+        std::uint64_t done_bits = rx_status::DD;
 #pragma GCC unroll 8
         for (std::uint16_t i = 0; i < descs_per_loop; i++)
-            all &= load(desc[i].hi);
-        if (all != 0)
+            done_bits &= load(desc[i].hi);
+        if (done_bits != 0)
             return descs_per_loop;
     }
     while (done < limit && (rx_desc_status(load(desc[done].hi)) & rx_status::DD))
@@ -104,16 +107,14 @@ struct Received {
     std::uint64_t bytes;
 };
 
-// Take what is done of the next look descriptors, which do not wrap, one by one.
-//
-// @return
-//   How many were done, good or not.
-inline std::uint16_t take_scalar(RxQueue &queue, std::uint16_t look, rte_mbuf **packets,
+// Take what is done of the next count descriptors, which do not wrap, one by one. How many were
+// done, good or not.
+inline std::uint16_t take_scalar(RxQueue &queue, std::uint16_t count, rte_mbuf **packets,
                                  Received &received) {
     const RxDesc *desc = &queue.ring[queue.next];
-    rte_mbuf *const *mbufs = &queue.mbufs[queue.next];
+    rte_mbuf *const *mbufs = &queue.sw_ring[queue.next];
     const std::uint64_t rearm_data = queue.rearm_data;
-    const std::uint16_t done = count_done(desc, look);
+    const std::uint16_t done = count_done(desc, count);
     rte_mbuf **out = packets + received.packets;
     std::uint64_t bytes = received.bytes;
     std::uint16_t limit = longest(queue);
@@ -147,40 +148,38 @@ inline void advance(RxQueue &queue, std::uint16_t done) {
     queue.next = static_cast<std::uint16_t>(queue.next + done);
     if (queue.next == queue.nb_desc)
         queue.next = 0;
-    queue.missing = static_cast<std::uint16_t>(queue.missing + done);
+    queue.rearm_nb = static_cast<std::uint16_t>(queue.rearm_nb + done);
 }
 
 // A burst.
 //
-// @param take
-//   Takes what is done of the next descriptors: std::uint16_t(queue, look, packets, received),
-//   as take_scalar().
-// @param arm
-//   For refill(), which may be overloaded for its type.
-template <typename Take, typename Arm>
+// take:      takes what is done of the next descriptors, as take_scalar():
+//            std::uint16_t(RxQueue &, std::uint16_t, rte_mbuf **, Received &).
+// rearm_all: gives buffers to the descriptors that need them, void(RxQueue &).
+template <typename Take, typename RearmAll>
 inline std::uint16_t receive(RxQueue &queue, rte_mbuf **packets, std::uint16_t nb_packets,
-                             Take take, Arm arm) {
+                             Take take, RearmAll rearm_all) {
     Received received{.packets = 0, .bytes = 0};
 
     // A device that sets DD where it must not could otherwise lead past the last buffer
     // to mbufs that are somebody else's by now.
     std::uint16_t budget = std::min<std::uint16_t>(
-        nb_packets, static_cast<std::uint16_t>(queue.nb_desc - queue.missing));
+        nb_packets, static_cast<std::uint16_t>(queue.nb_desc - queue.rearm_nb));
 
     while (budget > 0) {
-        const std::uint16_t room = static_cast<std::uint16_t>(queue.nb_desc - queue.next);
-        const std::uint16_t look = std::min({descs_per_loop, budget, room});
-        const std::uint16_t done = take(queue, look, packets, received);
+        const auto to_wrap = static_cast<std::uint16_t>(queue.nb_desc - queue.next);
+        const std::uint16_t count = std::min({descs_per_loop, budget, to_wrap});
+        const std::uint16_t done = take(queue, count, packets, received);
 
         advance(queue, done);
         budget = static_cast<std::uint16_t>(budget - done);
-        if (done < look)
+        if (done < count)
             break;
     }
     queue.packets += received.packets;
     queue.bytes += received.bytes;
-    if (queue.missing >= queue.free_thresh)
-        refill(queue, arm);
+    if (queue.rearm_nb >= queue.free_thresh)
+        rearm_all(queue);
     return received.packets;
 }
 

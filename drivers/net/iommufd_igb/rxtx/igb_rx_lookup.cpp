@@ -8,9 +8,9 @@
 //
 //     pool --> looked up --+--> ready (a batch of them) --> ring
 //                          |
-//                          `--> aside                   --> pool, when the queue stops
+//                          `--> rejected                --> pool, when the queue stops
 //
-// Aside goes what no device may be given: a buffer whose pages are not neighbours for the device,
+// Rejected is what no device may be given: a buffer whose pages are not neighbours for the device,
 // of which a pool in 4 KiB pages has many, and one that is not in the address space. Back in the
 // pool it would only come out again.
 
@@ -26,7 +26,7 @@ namespace igb {
 
 namespace {
 
-// Bytes that have to be in one piece: what the device may write, and room for headers.
+// Bytes that have to be contiguous for the device: what it may write, and the headroom.
 std::size_t reach_of(const RxQueue &queue) {
     return std::size_t{RTE_PKTMBUF_HEADROOM} + queue.buffer_size;
 }
@@ -49,11 +49,11 @@ rte_iova_t dma_of(const RxQueue &queue, const void *buffer) {
         static_cast<unsigned int>(queue.rearm_data >> 48), queue.queue_id, queue.pool->name);
 }
 
-void put_aside(RxQueue &queue, rte_mbuf *mbuf) {
+void reject(RxQueue &queue, rte_mbuf *mbuf) {
     RxLookup &lookup = queue.lookup;
 
-    lookup.aside[lookup.nb_aside++] = mbuf;
-    if (unlikely(lookup.nb_aside == lookup.nb_split + 1))
+    lookup.rejected[lookup.nb_rejected++] = mbuf;
+    if (unlikely(lookup.nb_rejected == lookup.nb_split + 1))
         warn(queue);
 }
 
@@ -62,61 +62,60 @@ bool get_ready(RxQueue &queue) {
     RxLookup &lookup = queue.lookup;
 
     while (lookup.nb_ready < batch_size) {
-        rte_mbuf **fresh = &lookup.ready[lookup.nb_ready];
+        rte_mbuf **taken = &lookup.ready[lookup.nb_ready];
         const std::uint16_t count = static_cast<std::uint16_t>(batch_size - lookup.nb_ready);
 
-        if (count > lookup.aside_room - lookup.nb_aside || // someone else's mbufs are in the pool
-            rte_mempool_get_bulk(queue.pool, reinterpret_cast<void **>(fresh), count) != 0)
+        if (count > lookup.capacity - lookup.nb_rejected || // someone else's mbufs are in the pool
+            rte_mempool_get_bulk(queue.pool, reinterpret_cast<void **>(taken), count) != 0)
             return false;
         for (std::uint16_t i = 0; i < count; i++) {
-            rte_mbuf *mbuf = fresh[i];
+            rte_mbuf *mbuf = taken[i];
             const rte_iova_t dma = dma_of(queue, mbuf->buf_addr);
 
             if (unlikely(dma == RTE_BAD_IOVA)) {
-                put_aside(queue, mbuf);
+                reject(queue, mbuf);
                 continue;
             }
-            lookup.ready[lookup.nb_ready] = mbuf; // no further on than fresh[i]
+            lookup.ready[lookup.nb_ready] = mbuf; // no further on than taken[i]
             lookup.dma[lookup.nb_ready++] = dma;
         }
     }
     return true;
 }
 
-// Give the batch of descriptors from queue.refill on buffers.
-bool give(RxQueue &queue) {
+// Give the batch of descriptors from rearm_start on buffers.
+bool rearm_batch(RxQueue &queue) {
     RxLookup &lookup = queue.lookup;
 
     if (!get_ready(queue))
         return false;
     for (std::uint16_t i = 0; i < batch_size; i++) {
-        const RxDesc fresh = rx_desc_read(lookup.dma[i]);
-        RxDesc &desc = queue.ring[queue.refill + i];
+        const RxDesc empty = rx_desc_read(lookup.dma[i]);
+        RxDesc &desc = queue.ring[queue.rearm_start + i];
 
-        queue.mbufs[queue.refill + i] = lookup.ready[i];
-        store(desc.lo, fresh.lo);
-        store(desc.hi, fresh.hi);
+        queue.sw_ring[queue.rearm_start + i] = lookup.ready[i];
+        store(desc.lo, empty.lo);
+        store(desc.hi, empty.hi);
     }
     lookup.nb_ready = 0;
-    queue.refill = static_cast<std::uint16_t>((queue.refill + batch_size) % queue.nb_desc);
-    queue.missing = static_cast<std::uint16_t>(queue.missing - batch_size);
+    queue.rearm_start =
+        static_cast<std::uint16_t>((queue.rearm_start + batch_size) % queue.nb_desc);
+    queue.rearm_nb = static_cast<std::uint16_t>(queue.rearm_nb - batch_size);
     return true;
 }
 
-struct LookUp {};
+// rearm() with addresses that are looked up.
+void rearm_looked_up(RxQueue &queue) {
+    const std::uint16_t before = queue.rearm_nb;
 
-// What receive() calls in place of the common one.
-void refill(RxQueue &queue, LookUp) {
-    const std::uint16_t before = queue.missing;
-
-    while (queue.missing >= batch_size) {
-        if (!give(queue)) {
+    while (queue.rearm_nb >= batch_size) {
+        if (!rearm_batch(queue)) {
             queue.no_mbufs++;
             break;
         }
     }
-    if (queue.missing != before)
-        ring_doorbell(queue.tail, rx_tail(queue));
+    if (queue.rearm_nb != before)
+        ring_doorbell(queue.doorbell, rx_tail(queue));
 }
 
 // An mbuf's buffer as it is in its pool: in use it may show another one's, unless it is pinned.
@@ -134,11 +133,11 @@ void count_split(rte_mempool *, void *opaque, void *object, unsigned int) {
 int rx_lookup_setup(RxQueue &queue) {
     RxLookup &lookup = queue.lookup;
 
-    lookup.aside = static_cast<rte_mbuf **>(
-        rte_zmalloc("igb_rx_aside", sizeof(rte_mbuf *) * queue.pool->size, RTE_CACHE_LINE_SIZE));
-    if (lookup.aside == nullptr)
+    lookup.rejected = static_cast<rte_mbuf **>(
+        rte_zmalloc("igb_rx_rejected", sizeof(rte_mbuf *) * queue.pool->size, RTE_CACHE_LINE_SIZE));
+    if (lookup.rejected == nullptr)
         return -ENOMEM;
-    lookup.aside_room = queue.pool->size;
+    lookup.capacity = queue.pool->size;
     lookup.pinned = (rte_pktmbuf_priv_flags(queue.pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF) != 0;
     lookup.enabled = true;
     (void)rte_mempool_obj_iter(queue.pool, count_split, &queue);
@@ -146,16 +145,16 @@ int rx_lookup_setup(RxQueue &queue) {
 }
 
 void rx_lookup_free(RxQueue &queue) {
-    rte_free(queue.lookup.aside);
+    rte_free(queue.lookup.rejected);
 }
 
 int rx_lookup_fill(RxQueue &queue) {
     queue.next = 0;
-    queue.refill = 0;
-    queue.missing = queue.nb_desc;
+    queue.rearm_start = 0;
+    queue.rearm_nb = queue.nb_desc;
     queue.discarding = false;
-    while (queue.missing > 0) {
-        if (!give(queue)) {
+    while (queue.rearm_nb > 0) {
+        if (!rearm_batch(queue)) {
             rx_drain(queue);
             return -ENOMEM;
         }
@@ -168,10 +167,10 @@ void rx_lookup_drain(RxQueue &queue) {
 
     for (std::uint16_t i = 0; i < lookup.nb_ready; i++)
         rte_mempool_put(queue.pool, lookup.ready[i]);
-    for (std::uint32_t i = 0; i < lookup.nb_aside; i++)
-        rte_mempool_put(queue.pool, lookup.aside[i]);
+    for (std::uint32_t i = 0; i < lookup.nb_rejected; i++)
+        rte_mempool_put(queue.pool, lookup.rejected[i]);
     lookup.nb_ready = 0;
-    lookup.nb_aside = 0;
+    lookup.nb_rejected = 0;
 }
 
 std::uint16_t rx_burst_lookup(void *opaque, rte_mbuf **packets, std::uint16_t nb_packets) {
@@ -179,7 +178,8 @@ std::uint16_t rx_burst_lookup(void *opaque, rte_mbuf **packets, std::uint16_t nb
 
     if (!queue.lookup.enabled)
         return rx_burst_scalar(opaque, packets, nb_packets);
-    const std::uint16_t received = receive(queue, packets, nb_packets, take_scalar, LookUp{});
+    const std::uint16_t received =
+        receive(queue, packets, nb_packets, take_scalar, rearm_looked_up);
     if (queue.lookup.pinned) // the library goes by this when it frees, clones and detaches
         for (std::uint16_t i = 0; i < received; i++)
             packets[i]->ol_flags |= RTE_MBUF_F_EXTERNAL;

@@ -6,7 +6,7 @@
 // way the hot path stores and loads memory it shares with the device.
 //
 // Ring sizes are multiples of batch_size. A refill, a completed transmit batch and the
-// descriptors between two RS bits are batch_size aligned pieces of the ring, so none of them
+// descriptors between two RS bits are batch_size aligned parts of the ring, so none of them
 // ever wraps.
 
 #include <cstddef>

@@ -40,14 +40,14 @@ private:
     bool begun_ = false;
 };
 
-// Most pieces of a packet: the data of one may begin at the end of a page of 4 KiB.
-constexpr unsigned int max_pieces = 2 + (tx_max_length - 2) / 4096;
+// Most segments of a packet: the data of one may begin at the end of a page of 4 KiB.
+constexpr unsigned int max_segments = 2 + (tx_max_length - 2) / 4096;
 
-// Where a device finds the data of a packet.
-struct Pieces {
+// Where a device finds the data of a packet: contiguous for it each.
+struct DmaSegments {
     unsigned int count = 0;
-    rte_iova_t dma[max_pieces];
-    std::uint16_t length[max_pieces];
+    rte_iova_t dma[max_segments];
+    std::uint16_t length[max_segments];
 
     void add(rte_iova_t address, std::size_t bytes) {
         dma[count] = address;
@@ -56,15 +56,15 @@ struct Pieces {
 };
 
 // Find all of a packet in the table; false if a part is not there.
-bool look_up(const rte_mbuf *mbuf, Pieces &pieces) {
+bool look_up(const rte_mbuf *mbuf, DmaSegments &segments) {
     const char *data = rte_pktmbuf_mtod(mbuf, const char *);
 
     for (std::size_t at = 0; at < mbuf->data_len;) {
         const rte_iova_t dma = rte_iommufd_virt2dma(data + at);
         const std::size_t run = rte_iommufd_dma_contiguous(data + at, mbuf->data_len - at);
-        if (dma == RTE_BAD_IOVA || run == 0 || pieces.count == max_pieces)
+        if (dma == RTE_BAD_IOVA || run == 0 || segments.count == max_segments)
             return false;
-        pieces.add(dma, run);
+        segments.add(dma, run);
         at += run;
     }
     return true;
@@ -72,30 +72,31 @@ bool look_up(const rte_mbuf *mbuf, Pieces &pieces) {
 
 // Where any packet is; false if it cannot be sent. Looked up is what does not carry an address: a
 // foreign pool's, a clone, external memory.
-bool locate(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf, Pieces &pieces) {
+bool resolve(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf,
+             DmaSegments &segments) {
     if (!is_sendable(mbuf))
         return false;
     if (!carries_dma(work.known_pool, mbuf)) {
         if (!is_direct(mbuf) || !is_resolved(queue, mbuf->pool)) {
             lookups.begin();
-            return look_up(mbuf, pieces);
+            return look_up(mbuf, segments);
         }
         work.known_pool = mbuf->pool; // the first of another iommufd pool
     }
-    pieces.add(rte_mbuf_data_iova(mbuf), mbuf->data_len);
+    segments.add(rte_mbuf_data_iova(mbuf), mbuf->data_len);
     return true;
 }
 
-// Descriptor index for one piece of mbuf, which the last one's slot keeps.
-void send_piece(TxQueue &queue, unsigned int index, rte_mbuf *mbuf, const Pieces &pieces,
-                unsigned int piece) {
-    const bool is_last = piece + 1 == pieces.count;
+// Descriptor index for one segment of mbuf, which the last one's slot keeps.
+void send_segment(TxQueue &queue, unsigned int index, rte_mbuf *mbuf, const DmaSegments &segments,
+                  unsigned int segment) {
+    const bool is_last = segment + 1 == segments.count;
     const std::uint64_t rs = index % batch_size == batch_size - 1 ? tx_report_status : 0;
     TxDesc &desc = queue.ring[index];
 
-    queue.mbufs[index] = is_last ? mbuf : nullptr;
-    store(desc.address, pieces.dma[piece]);
-    store(desc.command, tx_desc_piece(pieces.length[piece], mbuf->data_len, is_last) | rs);
+    queue.sw_ring[index] = is_last ? mbuf : nullptr;
+    store(desc.address, segments.dma[segment]);
+    store(desc.command, tx_desc_part(segments.length[segment], mbuf->data_len, is_last) | rs);
 }
 
 // Not inlined, for each copy is a kilobyte of rte_memcpy().
@@ -116,7 +117,7 @@ void tx_free_each(rte_mbuf **mbufs, std::uint16_t count) {
 
     for (std::uint16_t i = 0; i < count; i++) {
         rte_mbuf *mbuf = mbufs[i];
-        if (mbuf == nullptr) // a piece of a packet that ends further on
+        if (mbuf == nullptr) // part of a packet that ends further on
             continue;
         if (rte_mbuf_refcnt_read(mbuf) != 1 || (mbuf->ol_flags & not_direct_flags)) {
             mbuf = rte_pktmbuf_prefree_seg(mbuf);
@@ -134,7 +135,7 @@ void tx_free_each(rte_mbuf **mbufs, std::uint16_t count) {
 }
 
 unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
-                         unsigned int room) {
+                         unsigned int nb_free) {
     rte_mbuf *dropped[batch_size]; // freed at the end: the application's callback may unmap memory
     unsigned int nb_dropped = 0;
     unsigned int filled = 0;
@@ -144,26 +145,26 @@ unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsig
         Lookups lookups(queue);
         while (filled < limit && nb_dropped < batch_size && work.next < work.end) {
             rte_mbuf *mbuf = *work.next;
-            Pieces pieces;
+            DmaSegments segments;
 
-            if (!locate(queue, work, lookups, mbuf, pieces)) {
+            if (!resolve(queue, work, lookups, mbuf, segments)) {
                 dropped[nb_dropped++] = mbuf;
                 work.next++;
                 continue;
             }
-            if (pieces.count > room - filled) {
+            if (segments.count > nb_free - filled) {
                 work.end = work.next;
                 break;
             }
             // A pool is noted for what can be put back into it as it is.
             rte_mempool *pool = is_plain(work.known_pool, mbuf) ? mbuf->pool : nullptr;
-            for (unsigned int piece = 0; piece < pieces.count; piece++) {
+            for (unsigned int segment = 0; segment < segments.count; segment++) {
                 const unsigned int at = wrapped(index + filled++);
                 note_pool(queue, at, pool);
-                send_piece(queue, at, mbuf, pieces, piece);
+                send_segment(queue, at, mbuf, segments, segment);
             }
             queue.bytes += mbuf->data_len;
-            work.more_pieces += pieces.count - 1;
+            work.extra_descs += segments.count - 1;
             work.next++;
         }
         publish(queue.tail, static_cast<std::uint16_t>(wrapped(index + filled)));
@@ -221,8 +222,8 @@ void tx_reset(TxQueue &queue) {
 
 void tx_drain(TxQueue &queue) {
     while (queue.clean != queue.tail) {
-        if (queue.mbufs[queue.clean] != nullptr)
-            rte_pktmbuf_free_seg(queue.mbufs[queue.clean]);
+        if (queue.sw_ring[queue.clean] != nullptr)
+            rte_pktmbuf_free_seg(queue.sw_ring[queue.clean]);
         publish(queue.clean, static_cast<std::uint16_t>((queue.clean + 1) % queue.nb_desc));
     }
     tx_reset(queue);
@@ -232,11 +233,11 @@ std::uint32_t tx_cleanup(TxQueue &queue, std::uint32_t count) {
     std::uint32_t freed = 0;
 
     while (count == 0 || freed < count) {
-        rte_mbuf **batch = &queue.mbufs[queue.clean];
-        const auto pieces = std::count(batch, batch + batch_size, nullptr);
+        rte_mbuf **batch = &queue.sw_ring[queue.clean];
+        const auto parts = std::count(batch, batch + batch_size, nullptr);
         if (!complete_batch(queue))
             break;
-        freed += static_cast<std::uint32_t>(batch_size - pieces);
+        freed += static_cast<std::uint32_t>(batch_size - parts);
     }
     return freed;
 }

@@ -37,7 +37,7 @@ inline constexpr std::uint16_t tx_min_length = 17;
 struct TxQueue {
     // Touched by every burst.
     TxDesc *ring;
-    rte_mbuf **mbufs;
+    rte_mbuf **sw_ring;               // The mbuf of each descriptor.
     volatile std::uint32_t *doorbell; // TDT.
     std::uint16_t nb_desc;
     // Both are read by tx_in_flight() in any thread.

@@ -40,18 +40,18 @@ struct TxWork {
     // from burst to burst: the pool may be freed, and another one made in its place.
     rte_mempool *known_pool;
     // Descriptors filled beyond one for each packet.
-    unsigned int more_pieces;
+    unsigned int extra_descs;
 };
 
 // Fill descriptors from index on with packets that may not be plain, until limit are filled,
-// which do not go beyond a batch. The last packet may: one whose data is in several pieces for the
-// device takes as many descriptors, up to room of them. Packets that cannot be sent are dropped.
+// which do not go beyond a batch. The last packet may: one whose data is in several segments for
+// the device takes as many descriptors, up to nb_free of them. Packets that cannot be sent are
+// dropped.
 //
-// @return
-//   Descriptors filled, up to which the queue's tail has moved; work.next has moved past what was
-//   taken, sent or dropped. work.end is there if the next packet takes more room than there is.
+// Descriptors filled, up to which the queue's tail has moved; work.next has moved past what was
+// taken, sent or dropped. work.end is there if the next packet takes more than nb_free.
 unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
-                         unsigned int room);
+                         unsigned int nb_free);
 
 // Give a completed batch back whose mbufs are not all alike.
 void tx_free_each(rte_mbuf **mbufs, std::uint16_t count);
@@ -108,7 +108,7 @@ inline void note_pool(TxQueue &queue, unsigned int index, rte_mempool *pool) {
 
 // Give a completed batch back; see TxQueue::batch_pools.
 inline void free_batch(const TxQueue &queue, std::uint16_t first) {
-    rte_mbuf **mbufs = &queue.mbufs[first];
+    rte_mbuf **mbufs = &queue.sw_ring[first];
     rte_mempool *pool = queue.batch_pools[first / batch_size];
 
     if (likely(pool != nullptr))
@@ -141,12 +141,8 @@ inline void send(TxDesc &desc, rte_mbuf *&slot, rte_mbuf *mbuf, rte_iova_t dma,
     store(desc.command, tx_desc_command(length));
 }
 
-// Send plain packets, count at most, from descriptor desc and its slot on.
-//
-// @param[in,out] bytes
-//   Sent so far.
-// @return
-//   How many there were before one that is not plain.
+// Send plain packets, count at most, from descriptor desc and its slot of the sw_ring on; what
+// was sent is added to bytes. How many there were before one that is not plain.
 inline std::size_t send_plain_scalar(TxDesc *desc, rte_mbuf **slot, rte_mbuf **packets,
                                      std::size_t count, const rte_mempool *known_pool,
                                      std::uint64_t &bytes) {
@@ -179,8 +175,7 @@ inline std::size_t send_plain_scalar(TxDesc *desc, rte_mbuf **slot, rte_mbuf **p
 
 // A burst.
 //
-// @param send_plain
-//   As send_plain_scalar().
+// send_plain: as send_plain_scalar().
 template <typename SendPlain>
 inline std::uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int nb_packets,
                               SendPlain send_plain) {
@@ -192,39 +187,39 @@ inline std::uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int n
         return 0;
 
     unsigned int tail = queue.tail;
-    unsigned int room = queue.nb_free;
+    unsigned int nb_free = queue.nb_free;
     rte_mempool *first_pool = packets[0]->pool;
     TxWork work{.next = packets,
                 .end = packets + nb_packets,
                 .known_pool = is_resolved(queue, first_pool) ? first_pool : nullptr,
-                .more_pieces = 0};
+                .extra_descs = 0};
 
-    while (room > 0 && work.next < work.end) {
+    while (nb_free > 0 && work.next < work.end) {
         // Up to the end of a batch, whose last descriptor carries RS.
         const unsigned int to_rs = batch_size - tail % batch_size;
-        const unsigned int limit = std::min(room, to_rs);
+        const unsigned int limit = std::min(nb_free, to_rs);
         const std::size_t most =
             std::min<std::size_t>(limit, static_cast<std::size_t>(work.end - work.next));
         TxDesc *desc = &queue.ring[tail];
 
         note_pool(queue, tail, work.known_pool);
         auto filled = static_cast<unsigned int>(
-            send_plain(desc, &queue.mbufs[tail], work.next, most, work.known_pool, queue.bytes));
+            send_plain(desc, &queue.sw_ring[tail], work.next, most, work.known_pool, queue.bytes));
         work.next += filled;
         if (unlikely(filled < most))
-            filled += tx_fill_any(queue, work, tail + filled, limit - filled, room - filled);
+            filled += tx_fill_any(queue, work, tail + filled, limit - filled, nb_free - filled);
         if (filled == to_rs)
             store(desc[filled - 1].command, load(desc[filled - 1].command) | tx_report_status);
-        room -= filled;
+        nb_free -= filled;
         tail += filled;
         if (tail >= queue.nb_desc)
             tail -= queue.nb_desc;
     }
 
-    const unsigned int sent = queue.nb_free - room;
+    const unsigned int sent = queue.nb_free - nb_free;
     publish(queue.tail, static_cast<std::uint16_t>(tail));
-    queue.nb_free = static_cast<std::uint16_t>(room);
-    queue.packets += sent - work.more_pieces;
+    queue.nb_free = static_cast<std::uint16_t>(nb_free);
+    queue.packets += sent - work.extra_descs;
     if (likely(sent > 0))
         ring_doorbell(queue.doorbell, queue.tail);
     return static_cast<std::uint16_t>(work.next - packets);
