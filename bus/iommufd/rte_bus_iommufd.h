@@ -32,7 +32,7 @@ extern "C" {
 
 /**
  * Root of the table of DMA addresses (rte_iommufd_dma_table.h). Set when the bus is loaded; the
- * pointer never changes and the table is never freed. For rte_iommufd_virt2dma() alone.
+ * pointer never changes and the table is never freed. For the two functions below alone.
  */
 extern const uint64_t *const rte_iommufd_dma_root;
 
@@ -51,6 +51,24 @@ extern const uint64_t *const rte_iommufd_dma_root;
  */
 static inline rte_iova_t rte_iommufd_virt2dma(const void *va) {
     return rte_iommufd_table_lookup(rte_iommufd_dma_root, (uint64_t)(uintptr_t)va);
+}
+
+/**
+ * DMA address of a virtual address, and how much from there on is contiguous for a device.
+ *
+ * As rte_iommufd_virt2dma(), and as rte_iommufd_dma_contiguous() in the same walk: within a page,
+ * as most ranges are, it costs no more than the address alone.
+ *
+ * @param va
+ *   First byte of the range.
+ * @param[in,out] len
+ *   Length of the range in bytes; then as many of them as are mapped and contiguous: 0 if @p va
+ *   is not mapped.
+ * @return
+ *   As rte_iommufd_virt2dma().
+ */
+static inline rte_iova_t rte_iommufd_virt2dma_range(const void *va, uint64_t *len) {
+    return rte_iommufd_table_lookup_range(rte_iommufd_dma_root, (uint64_t)(uintptr_t)va, len);
 }
 
 /**

@@ -78,6 +78,62 @@ static inline uint64_t rte_iommufd_table_lookup(const uint64_t *root, uint64_t v
     return va + (word - RTE_IOMMUFD_LEAF);
 }
 
+/**
+ * The leaf word of the page that holds @p va in the table under @p root.
+ *
+ * @param[out] shift
+ *   Of the page: it has 2^shift bytes.
+ * @return
+ *   The word, or 0 if the page is not mapped; @p shift says nothing then.
+ */
+static inline uint64_t rte_iommufd_table_leaf(const uint64_t *root, uint64_t va,
+                                              unsigned int *shift) {
+    const uint64_t gib = va >> 30;
+    uint64_t word;
+
+    *shift = 30;
+    if (__builtin_expect(gib >= RTE_IOMMUFD_ROOT_WORDS, 0))
+        return 0;
+    word = __atomic_load_n(&root[gib], __ATOMIC_ACQUIRE);
+    while ((word & RTE_IOMMUFD_DIRECTORY) != 0) {
+        *shift -= 9;
+        word = rte_iommufd_directory_word(word, va, *shift);
+    }
+    return word;
+}
+
+/**
+ * DMA address of @p va in the table under @p root, and how far it goes on for a device. One walk
+ * for a range within a page. The walk over several is not one atomic step: the caller must own
+ * the memory it asks about.
+ *
+ * @param[in,out] length
+ *   Bytes asked for; then as many of them, from @p va on, as are mapped and contiguous for a
+ *   device, 0 if @p va is not mapped.
+ * @return
+ *   As rte_iommufd_table_lookup().
+ */
+static inline uint64_t rte_iommufd_table_lookup_range(const uint64_t *root, uint64_t va,
+                                                      uint64_t *length) {
+    const uint64_t wanted = *length;
+    unsigned int shift;
+    const uint64_t leaf = rte_iommufd_table_leaf(root, va, &shift);
+    uint64_t run;
+
+    if (__builtin_expect(leaf == 0, 0)) {
+        *length = 0;
+        return RTE_IOMMUFD_NO_DMA;
+    }
+    run = (UINT64_C(1) << shift) - (va & ((UINT64_C(1) << shift) - 1));
+    /* A leaf is DMA - VA: what follows in both has the same word. */
+    while (__builtin_expect(run < wanted, 0) &&
+           rte_iommufd_table_leaf(root, va + run, &shift) == leaf)
+        run += UINT64_C(1) << shift;
+    if (run < wanted)
+        *length = run;
+    return va + (leaf - RTE_IOMMUFD_LEAF);
+}
+
 #ifdef __cplusplus
 }
 #endif

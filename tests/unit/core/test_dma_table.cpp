@@ -139,6 +139,36 @@ TEST_F(DmaTableTest, PageSizesFollowEachOther) {
     }
 }
 
+TEST(DmaTableRange, AddressAndLengthInOneWalk) {
+    std::vector<std::uint64_t> root(DmaTable::root_words);
+    DmaTable table(root.data());
+    const std::uint64_t va = raw(base);
+    const std::uint64_t dma = page_1g;
+    const auto range = [&](std::uint64_t from, std::uint64_t wanted) {
+        std::uint64_t length = wanted;
+        const std::uint64_t found = rte_iommufd_table_lookup_range(root.data(), from, &length);
+        return std::pair(found, length);
+    };
+
+    EXPECT_EQ(range(va, 100), std::pair(RTE_IOMMUFD_NO_DMA, std::uint64_t{0})) << "nothing yet";
+    // 2 MiB, 4 KiB that go on in both, a neighbour that does not go on for the device, a gap.
+    ASSERT_TRUE(table.insert(base, Dma{dma}, page_2m));
+    ASSERT_TRUE(table.insert(base + page_2m, Dma{dma + page_2m}, page_4k));
+    ASSERT_TRUE(table.insert(base + page_2m + page_4k, Dma{dma}, page_4k));
+
+    EXPECT_EQ(range(va, 100), std::pair(dma, std::uint64_t{100}));
+    EXPECT_EQ(range(va + 1, 0), std::pair(dma + 1, std::uint64_t{0}));
+    EXPECT_EQ(range(va + page_2m - 1, 1), std::pair(dma + page_2m - 1, std::uint64_t{1}));
+    EXPECT_EQ(range(va + page_2m - 1, 2), std::pair(dma + page_2m - 1, std::uint64_t{2}));
+    EXPECT_EQ(range(va + 5, UINT64_MAX), std::pair(dma + 5, page_2m + page_4k - 5));
+    EXPECT_EQ(range(va + page_2m + page_4k - 1, 2),
+              std::pair(dma + page_2m + page_4k - 1, std::uint64_t{1}))
+        << "a neighbour elsewhere for the device";
+    EXPECT_EQ(range(va + page_2m + page_4k, 2 * page_4k), std::pair(dma, page_4k)) << "a gap";
+    EXPECT_EQ(range(va - 1, 2), std::pair(RTE_IOMMUFD_NO_DMA, std::uint64_t{0}));
+    EXPECT_EQ(range(end_of_range, 1), std::pair(RTE_IOMMUFD_NO_DMA, std::uint64_t{0}));
+}
+
 TEST_F(DmaTableTest, LeavesStayWhenANeighbourInTheirDirectoryGoes) {
     insert(base, Dma{0x1000}, page_4k);
     insert(base + page_2m, Dma{page_2m}, page_2m);
