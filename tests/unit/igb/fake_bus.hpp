@@ -40,9 +40,9 @@ struct FakeBus {
     std::vector<rte_iommufd_in_flight *> watched;
     int zones_left = -1; // Zones that may still be reserved; negative: any number.
 
-    // Let the device reach ordinary memory. The driver finds the pages that hold it in the
-    // table of DMA addresses, as on the real bus.
-    void map(const void *va, std::size_t length);
+    // Let the device reach ordinary memory, skew bytes further on than other memory is for it. The
+    // driver finds the pages that hold it in the table of DMA addresses, as on the real bus.
+    void map(const void *va, std::size_t length, std::uint64_t skew = 0);
     // Pages of 4 KiB, from a page's start on, no two of which are neighbours for the device.
     void map_scattered(void *va, std::size_t length);
     // Let it reach nothing.

@@ -5,7 +5,9 @@
 // received into, and pinned external buffers. test_rx.cpp runs with such a pool too.
 
 #include <algorithm>
+#include <cstdint>
 #include <set>
+#include <vector>
 
 #include "port_test.hpp"
 #include "rxtx/igb_desc.hpp"
@@ -49,33 +51,58 @@ protected:
         }
     }
 
-    // A pool of which the buffer of every every-th mbuf is in two pieces for the device.
-    rte_mempool *make_split_pool(unsigned int size, unsigned int every) {
-        struct Walk {
-            unsigned int every;
-            const char *start; // of the piece
-            const char *end;
-        } walk{every, nullptr, nullptr};
-        rte_mempool *made = make_pool("split", "ring_mp_mc", size);
+    // A pool whose mbufs lie one behind the other, whatever pages that is in.
+    rte_mempool *make_packed_pool(const char *name, unsigned int size) {
+        rte_mempool *made = rte_mempool_create_empty(
+            name, size, sizeof(rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, 0,
+            sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
 
         EXPECT_NE(nullptr, made);
+        EXPECT_EQ(0, rte_mempool_set_ops_byname(made, "ring_mp_mc", nullptr));
+        rte_pktmbuf_pool_init(made, nullptr);
+        EXPECT_EQ(static_cast<int>(size), rte_mempool_populate_default(made));
+        made->flags &= ~static_cast<unsigned int>(RTE_MEMPOOL_F_NON_IO); // for want of IOVAs
+        rte_mempool_obj_iter(made, rte_pktmbuf_init, nullptr);
+        pools.push_back(made);
+        return made;
+    }
+
+    // A pool of which nb_split buffers, spread over all of it, lie in pages that are no neighbours
+    // for the device.
+    rte_mempool *make_split_pool(unsigned int size, unsigned int nb_split) {
+        constexpr std::uintptr_t page = 4096;
+        std::vector<std::uintptr_t> buffers;
+        std::vector<std::uintptr_t> borders; // of pages, within a buffer
+        rte_mempool *made = make_packed_pool("split", size);
+
         rte_mempool_obj_iter(
             made,
-            [](rte_mempool *, void *opaque, void *object, unsigned int index) {
-                auto *each = static_cast<Walk *>(opaque);
-                const auto *buffer =
-                    static_cast<const char *>(static_cast<rte_mbuf *>(object)->buf_addr);
-                if (each->start == nullptr)
-                    each->start = buffer;
-                each->end = buffer + RTE_MBUF_DEFAULT_BUF_SIZE;
-                if (index % each->every != 0)
-                    return;
-                const char *middle = buffer + 1000;
-                bus().map(each->start, static_cast<std::size_t>(middle - each->start));
-                each->start = middle;
+            [](rte_mempool *, void *all, void *object, unsigned int) {
+                static_cast<std::vector<std::uintptr_t> *>(all)->push_back(
+                    reinterpret_cast<std::uintptr_t>(static_cast<rte_mbuf *>(object)->buf_addr));
             },
-            &walk);
-        bus().map(walk.start, static_cast<std::size_t>(walk.end - walk.start));
+            &buffers);
+        std::sort(buffers.begin(), buffers.end());
+        for (const std::uintptr_t buffer : buffers)
+            if (const auto border = (buffer / page + 1) * page;
+                border < buffer + RTE_MBUF_DEFAULT_BUF_SIZE)
+                borders.push_back(border);
+        EXPECT_GE(borders.size(), nb_split);
+
+        // The first and the last run are where other memory is, with which they share a page.
+        constexpr std::uint64_t elsewhere = std::uint64_t{1} << 40;
+        std::uintptr_t start = buffers.front() / page * page;
+        std::uint64_t skew = 0;
+        const auto map_to = [&](std::uintptr_t end) {
+            bus().map(reinterpret_cast<const void *>(start), end - start, skew);
+            start = end;
+            skew = skew == 0 ? elsewhere : skew + page;
+        };
+        for (std::size_t i = 0; i < borders.size(); i++)
+            if (i * nb_split / borders.size() != (i + 1) * nb_split / borders.size())
+                map_to(borders[i]);
+        skew = 0;
+        map_to(buffers.back() + RTE_MBUF_DEFAULT_BUF_SIZE);
         return made;
     }
 
@@ -175,7 +202,7 @@ TEST_F(RxLookupTest, BuffersInTwoPiecesAreNotReceivedInto) {
     constexpr unsigned int split = pool_size / 4;
     std::set<rte_mbuf *> seen;
 
-    pool = make_split_pool(pool_size, 4);
+    pool = make_split_pool(pool_size, split);
     {
         test::LogCapture log;
         bring_up();
@@ -209,13 +236,13 @@ TEST_F(RxLookupTest, BuffersInTwoPiecesAreNotReceivedInto) {
 TEST_F(RxLookupTest, TooFewInOnePiece) {
     rte_eth_conf conf{};
 
-    pool = make_split_pool(100, 2);
+    pool = make_split_pool(100, 40);
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     test::LogCapture log;
     EXPECT_EQ(-ENOMEM, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
     EXPECT_NE(std::string::npos,
-              log.text().find("50 of the 100 buffers of pool split are in one piece for a device, "
+              log.text().find("60 of the 100 buffers of pool split are in one piece for a device, "
                               "and the ring has 64"))
         << log.text();
     EXPECT_EQ(0, bus().holds);
@@ -225,7 +252,7 @@ TEST_F(RxLookupTest, TooFewInOnePiece) {
 TEST_F(RxLookupTest, TooFewLeft) {
     std::vector<rte_mbuf *> taken(100);
 
-    pool = make_split_pool(200, 2);
+    pool = make_split_pool(200, 80);
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, configure());
     ASSERT_EQ(0, rte_pktmbuf_alloc_bulk(pool, taken.data(), 100));

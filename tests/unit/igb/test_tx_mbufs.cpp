@@ -88,11 +88,17 @@ TEST_P(TxMbufTest, DataThatIsNotAllMapped) {
     rte_mempool *foreign = make_pool("foreign", "ring_mp_mc", 31);
     ASSERT_NE(nullptr, foreign);
     rte_mbuf *mbuf = packet(foreign, 2);
+    void *const own = mbuf->buf_addr;
 
-    test::bus().map(rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len - 1u);
+    // The last byte is in the next page.
+    alignas(4096) static char pages[2 * 4096];
+    mbuf->buf_addr = pages;
+    mbuf->data_off = static_cast<std::uint16_t>(4096 - mbuf->data_len + 1);
+    test::bus().map(pages, 4096);
     EXPECT_EQ(1, send({mbuf}));
     EXPECT_EQ(0, device().transmit(0));
     EXPECT_EQ(1u, stats().oerrors);
+    mbuf->buf_addr = own;
 }
 
 TEST_P(TxMbufTest, Clone) {

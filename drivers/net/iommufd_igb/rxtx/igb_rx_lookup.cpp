@@ -26,19 +26,14 @@ namespace igb {
 
 namespace {
 
-// Bytes that have to be contiguous for the device: what it may write, and the headroom.
-std::size_t reach_of(const RxQueue &queue) {
-    return std::size_t{RTE_PKTMBUF_HEADROOM} + queue.buffer_size;
-}
-
-// Where the device may put a packet, or RTE_BAD_IOVA.
+// Where the device may put a packet, or RTE_BAD_IOVA: what it may write and the headroom have to be
+// contiguous for it.
 rte_iova_t dma_of(const RxQueue &queue, const void *buffer) {
-    const std::size_t reach = reach_of(queue);
-    const rte_iova_t dma = rte_iommufd_virt2dma(buffer);
+    const std::uint64_t wanted = std::uint64_t{RTE_PKTMBUF_HEADROOM} + queue.buffer_size;
+    std::uint64_t contiguous = wanted;
+    const rte_iova_t dma = rte_iommufd_virt2dma_range(buffer, &contiguous);
 
-    if (dma == RTE_BAD_IOVA || rte_iommufd_dma_contiguous(buffer, reach) < reach)
-        return RTE_BAD_IOVA;
-    return dma + RTE_PKTMBUF_HEADROOM;
+    return contiguous < wanted ? RTE_BAD_IOVA : dma + RTE_PKTMBUF_HEADROOM;
 }
 
 [[gnu::noinline, gnu::cold]] void warn(const RxQueue &queue) {

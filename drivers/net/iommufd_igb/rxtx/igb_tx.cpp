@@ -60,9 +60,9 @@ bool look_up(const rte_mbuf *mbuf, DmaSegments &segments) {
     const char *data = rte_pktmbuf_mtod(mbuf, const char *);
 
     for (std::size_t at = 0; at < mbuf->data_len;) {
-        const rte_iova_t dma = rte_iommufd_virt2dma(data + at);
-        const std::size_t run = rte_iommufd_dma_contiguous(data + at, mbuf->data_len - at);
-        if (dma == RTE_BAD_IOVA || run == 0 || segments.count == max_segments)
+        std::uint64_t run = mbuf->data_len - at;
+        const rte_iova_t dma = rte_iommufd_virt2dma_range(data + at, &run);
+        if (dma == RTE_BAD_IOVA || segments.count == max_segments)
             return false;
         segments.add(dma, run);
         at += run;
