@@ -39,6 +39,7 @@ constexpr bool clears_on_read(std::uint32_t offset) {
 
 Igb::Igb(DmaMap &memory)
     : memory_(memory), regs_(std::make_unique<std::uint32_t[]>(register_words)) {
+    enter();
     set_mac({0x52, 0x54, 0x00, 0x12, 0x34, 0x56});
     power_on();
     resets_ = 0;

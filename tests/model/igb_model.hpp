@@ -59,7 +59,7 @@ struct Sent {
     igb::TxDesc desc; // The last one, and where it is.
     std::uint16_t index;
     std::vector<std::uint8_t> data; // Of all descriptors.
-    unsigned int pieces = 1;        // Descriptors.
+    unsigned int nb_descs = 1;      // Descriptors.
 };
 
 // What happened to a frame from the wire.
@@ -71,19 +71,25 @@ enum class Received {
     Fault,     // An address that is not mapped; see violations().
 };
 
-class Igb final : public igb::Registers {
+class Igb {
 public:
     static constexpr std::uint32_t autoneg_us = 500'000;
     static constexpr std::uint32_t phy_id = 0x02A80391;
 
     explicit Igb(DmaMap &memory);
+    ~Igb();
+    Igb(const Igb &) = delete;
+    Igb &operator=(const Igb &) = delete;
 
-    // What the driver has.
-    std::uint32_t read(std::uint32_t offset) override;
-    void write(std::uint32_t offset, std::uint32_t value) override;
-    std::uint64_t now_us() override { return now_us_; }
-    void sleep_us(std::uint32_t us) override { now_us_ += us; }
+    // What the driver has, by igb::Registers (igb_model_registers.cpp).
+    std::uint32_t read(std::uint32_t offset);
+    void write(std::uint32_t offset, std::uint32_t value);
+    [[nodiscard]] std::uint64_t now_us() const { return now_us_; }
+    void sleep_us(std::uint32_t us) { now_us_ += us; }
     void *bar() { return regs_.get(); }
+    igb::Registers registers() { return igb::Registers(bar()); }
+    // The model whose registers are at bar.
+    static Igb &at_bar(const void *bar);
 
     // What the test has.
     Faults faults;
@@ -105,10 +111,8 @@ public:
     // Things no correct driver makes the device meet.
     const std::vector<std::string> &violations() const { return violations_; }
 
-    // A frame without CRC arrives for a queue.
-    //
-    // @param errors
-    //   Bits of igb::rx_status that the write-back shows in addition.
+    // A frame without CRC arrives for a queue. errors are bits of igb::rx_status that the
+    // write-back shows in addition.
     Received receive(std::uint16_t queue, std::span<const std::uint8_t> frame,
                      std::uint32_t errors = 0);
 
@@ -118,15 +122,13 @@ public:
     // Descriptors the device owns.
     std::uint16_t rx_owned(std::uint16_t queue) const;
 
-    // Take up to limit descriptors.
-    //
-    // @return
-    //   How many were taken.
+    // Take up to limit descriptors; how many were taken.
     std::uint16_t transmit(std::uint16_t queue, std::uint16_t limit = UINT16_MAX);
     std::vector<Sent> sent;
     std::uint64_t tx_write_backs = 0;
 
 private:
+    void enter(); // among the models that at_bar() finds
     void take(const igb::TxDesc &desc, std::uint16_t index, const std::uint8_t *data,
               std::size_t length);
     std::uint32_t &at(std::uint32_t offset);
@@ -143,7 +145,7 @@ private:
     bool deliver(std::uint16_t queue, std::span<const std::uint8_t> frame, std::uint32_t errors);
 
     DmaMap &memory_;
-    Sent unfinished_{.desc = {}, .index = 0, .data = {}, .pieces = 0}; // Without EOP so far.
+    Sent unfinished_{.desc = {}, .index = 0, .data = {}, .nb_descs = 0}; // Without EOP so far.
     std::unique_ptr<std::uint32_t[]> regs_;
     std::vector<std::string> violations_;
     std::uint64_t now_us_ = 1'000'000;

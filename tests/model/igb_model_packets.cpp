@@ -121,20 +121,20 @@ void Igb::take(const TxDesc &desc, std::uint16_t index, const std::uint8_t *data
 
     if (length == 0)
         violation("transmit descriptor without data");
-    if (packet.pieces != 0 &&
+    if (packet.nb_descs != 0 &&
         packet.desc.command >> tx_paylen_shift != desc.command >> tx_paylen_shift)
         violation("PAYLEN differs within a packet");
     packet.desc = desc;
     packet.index = index;
     packet.data.insert(packet.data.end(), data, data + length);
-    packet.pieces++;
+    packet.nb_descs++;
     if (!(desc.command & tx_cmd::EOP))
         return;
     if (packet.data.size() != desc.command >> tx_paylen_shift)
         violation("PAYLEN is not the length of the packet");
     at(reg::GPTC)++;
     at(reg::GOTCL) += static_cast<std::uint32_t>(packet.data.size()) + crc_bytes;
-    sent.push_back(std::exchange(packet, {.desc = {}, .index = 0, .data = {}, .pieces = 0}));
+    sent.push_back(std::exchange(packet, {.desc = {}, .index = 0, .data = {}, .nb_descs = 0}));
 }
 
 std::uint16_t Igb::transmit(std::uint16_t queue, std::uint16_t limit) {

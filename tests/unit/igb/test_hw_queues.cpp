@@ -18,11 +18,14 @@ using namespace igb;
 
 class HwQueuesTest : public testing::Test {
 protected:
+    // errno of what failed; 0 if it did not.
+    static int code(const Result<> &result) { return result ? 0 : result.error().code; }
+
     void TearDown() override { EXPECT_TRUE(device.violations().empty()); }
 
     model::DmaMap memory;
     model::Igb device{memory};
-    Hw hw{device};
+    Hw hw{device.registers()};
 };
 
 constexpr RxRing rx_ring = {.dma = 0x1'2345'6780,
@@ -56,22 +59,18 @@ TEST(Registers, EveryQueueHasItsOwn) {
 }
 
 TEST_F(HwQueuesTest, ReceiveSetup) {
-    hw.setup_rx({.max_frame = 1522, .promiscuous = false, .all_multicast = false});
+    hw.setup_rx();
     EXPECT_EQ(rctl::BAM | rctl::SECRC | rctl::LPE, device.peek(reg::RCTL));
-    EXPECT_EQ(1522u, device.peek(reg::RLPML));
     EXPECT_EQ(0u, device.peek(reg::RXDCTL(0)) & xdctl::ENABLE) << "enabled by reset";
     EXPECT_TRUE(device.peek(reg::RXCSUM) & rxcsum::PCSD);
-
-    hw.setup_rx({.max_frame = 9238, .promiscuous = true, .all_multicast = false});
-    EXPECT_EQ(rctl::UPE | rctl::MPE, device.peek(reg::RCTL) & (rctl::UPE | rctl::MPE));
-    hw.setup_rx({.max_frame = 9238, .promiscuous = false, .all_multicast = true});
-    EXPECT_EQ(rctl::MPE, device.peek(reg::RCTL) & (rctl::UPE | rctl::MPE));
+    hw.apply_max_frame(1522);
+    EXPECT_EQ(1522u, device.peek(reg::RLPML));
 }
 
 TEST_F(HwQueuesTest, ReceiveQueue) {
     for (const std::uint16_t queue :
          {std::uint16_t{0}, std::uint16_t{3}, std::uint16_t{4}, std::uint16_t{15}}) {
-        hw.setup_rx({.max_frame = 1522, .promiscuous = false, .all_multicast = false});
+        hw.setup_rx();
         hw.program_rx_queue(queue, rx_ring);
         EXPECT_EQ(0x23456780u, device.peek(reg::RDBAL(queue)));
         EXPECT_EQ(1u, device.peek(reg::RDBAH(queue)));
@@ -79,11 +78,11 @@ TEST_F(HwQueuesTest, ReceiveQueue) {
         EXPECT_EQ(0x82000002u, device.peek(reg::SRRCTL(queue))); // drop, one buffer, 2 KiB
         EXPECT_EQ(0x00010808u, device.peek(reg::RXDCTL(queue)));
 
-        ASSERT_TRUE(hw.enable_rx_queue(queue, 511).ok());
+        ASSERT_TRUE(hw.enable_rx_queue(queue, 511));
         EXPECT_EQ(0x02010808u, device.peek(reg::RXDCTL(queue)));
         EXPECT_EQ(511u, device.peek(reg::RDT(queue))) << "a tail before ENABLE is ignored";
         EXPECT_EQ(511, device.rx_owned(queue));
-        ASSERT_TRUE(hw.disable_rx_queue(queue).ok());
+        ASSERT_TRUE(hw.disable_rx_queue(queue));
     }
 }
 
@@ -107,26 +106,26 @@ TEST_F(HwQueuesTest, TransmitQueue) {
         EXPECT_EQ(2u, device.peek(reg::TDBAH(queue)));
         EXPECT_EQ(4096u, device.peek(reg::TDLEN(queue)));
         EXPECT_EQ(0u, device.peek(reg::TDWBAL(queue)));
-        ASSERT_TRUE(hw.enable_tx_queue(queue).ok());
+        ASSERT_TRUE(hw.enable_tx_queue(queue));
         EXPECT_EQ(0x02000108u, device.peek(reg::TXDCTL(queue)));
     }
 }
 
 TEST_F(HwQueuesTest, QueueDeadlines) {
     hw.setup_tx();
-    hw.setup_rx({.max_frame = 1522, .promiscuous = false, .all_multicast = false});
+    hw.setup_rx();
     device.faults.enable_rx_hangs = 1u << 2;
     device.faults.enable_tx_hangs = 1u << 3;
     device.faults.disable_rx_hangs = 1u << 4;
     device.faults.disable_tx_hangs = 1u << 5;
-    ASSERT_TRUE(hw.enable_rx_queue(4, 0).ok());
-    ASSERT_TRUE(hw.enable_tx_queue(5).ok());
+    ASSERT_TRUE(hw.enable_rx_queue(4, 0));
+    ASSERT_TRUE(hw.enable_tx_queue(5));
 
     const std::uint64_t start = device.now_us();
-    EXPECT_EQ(-ETIMEDOUT, hw.enable_rx_queue(2, 7).error);
-    EXPECT_EQ(-ETIMEDOUT, hw.enable_tx_queue(3).error);
-    EXPECT_EQ(-ETIMEDOUT, hw.disable_rx_queue(4).error);
-    EXPECT_EQ(-ETIMEDOUT, hw.disable_tx_queue(5).error);
+    EXPECT_EQ(ETIMEDOUT, code(hw.enable_rx_queue(2, 7)));
+    EXPECT_EQ(ETIMEDOUT, code(hw.enable_tx_queue(3)));
+    EXPECT_EQ(ETIMEDOUT, code(hw.disable_rx_queue(4)));
+    EXPECT_EQ(ETIMEDOUT, code(hw.disable_tx_queue(5)));
     EXPECT_GE(device.now_us() - start, 4 * Hw::queue_deadline_us);
     EXPECT_LT(device.now_us() - start, 5 * Hw::queue_deadline_us);
     EXPECT_TRUE(std::none_of(device.log.begin(), device.log.end(),
@@ -140,7 +139,7 @@ TEST_F(HwQueuesTest, Rss) {
         rss.key[i] = static_cast<std::uint8_t>(i + 1);
     for (std::size_t i = 0; i < rss.reta.size(); i++)
         rss.reta[i] = static_cast<std::uint8_t>(i % 5);
-    hw.setup_rss(rss);
+    hw.apply_rss(rss);
     EXPECT_EQ(0x00120002u, device.peek(reg::MRQC));
     EXPECT_EQ(0x04030201u, device.peek(reg::RSSRK));
     EXPECT_EQ(0x28272625u, device.peek(reg::RSSRK + 36));
@@ -149,7 +148,7 @@ TEST_F(HwQueuesTest, Rss) {
     EXPECT_EQ(0x02010004u, device.peek(reg::RETA + 124));
 
     rss.fields = 0;
-    hw.setup_rss(rss);
+    hw.apply_rss(rss);
     EXPECT_EQ(0u, device.peek(reg::MRQC)) << "all to queue 0";
 }
 
@@ -199,7 +198,7 @@ TEST_F(HwQueuesTest, StatisticsAddUpOver64Bits) {
 }
 
 TEST_F(HwQueuesTest, EnableAndDisable) {
-    hw.setup_rx({.max_frame = 1522, .promiscuous = false, .all_multicast = false});
+    hw.setup_rx();
     hw.enable_rx();
     EXPECT_TRUE(device.peek(reg::RCTL) & rctl::EN);
     hw.disable_rx();

@@ -24,7 +24,8 @@ protected:
         memory.map(ring_dma, ring, sizeof(ring));
         memory.map(buffers_dma, buffers.data(), buffers.size());
         hw.setup_tx();
-        hw.setup_rx({.max_frame = 5000, .promiscuous = true, .all_multicast = true});
+        hw.setup_rx();
+        hw.apply({.promiscuous = true, .all_multicast = true, .max_frame = 5000});
         hw.program_rx_queue(0, {.dma = ring_dma,
                                 .nb_desc = 8,
                                 .buffer_size = 1024,
@@ -45,7 +46,7 @@ protected:
     const std::vector<std::uint8_t> frame = std::vector<std::uint8_t>(60, 0x5A);
     model::DmaMap memory;
     model::Igb device{memory};
-    Hw hw{device};
+    Hw hw{device.registers()};
 };
 
 TEST_F(ModelTest, DeliversAndStopsAtTheTail) {

@@ -36,8 +36,8 @@ int probe(rte_iommufd_driver *, rte_iommufd_device *device) {
         IGB_LOG(ERR, "%s: secondary processes are not supported yet", device->device.name);
         return -ENOTSUP;
     }
-    return rte_eth_dev_create(&device->device, device->device.name, sizeof(Adapter), nullptr,
-                              nullptr, dev_init, nullptr);
+    return rte_eth_dev_create(&device->device, device->device.name, sizeof(Port), nullptr, nullptr,
+                              dev_init, nullptr);
 }
 
 int remove(rte_iommufd_device *device) {

@@ -3,7 +3,6 @@
 
 // Life of a port: made, configured, started, stopped, closed.
 
-#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstring>
@@ -12,6 +11,7 @@
 #include <bus_iommufd_driver.h>
 #include <rte_malloc.h>
 
+#include "ethdev/igb_config.hpp"
 #include "ethdev/igb_ethdev.hpp"
 #include "igb_log.hpp"
 #include "rxtx/igb_rx.hpp"
@@ -19,57 +19,29 @@
 
 namespace igb {
 
-static_assert(std::is_trivially_destructible_v<Adapter>);
+static_assert(std::is_trivially_destructible_v<Port> && std::is_standard_layout_v<Port>);
 
 namespace {
 
-// Toeplitz key of Microsoft's RSS verification suite, the default of other drivers too.
-constexpr std::array<std::uint8_t, rss_key_size> default_key = {
-    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-    0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-    0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
-
-// The hardware has one switch for both.
-constexpr std::uint64_t l4_checksums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
-
-int report(const rte_eth_dev *dev, const Status &status) {
-    if (!status.ok())
-        IGB_PORT_LOG(ERR, dev, "%s: %s", status.step, rte_strerror(-status.error));
-    return status.error;
-}
-
-std::uint32_t rss_fields(std::uint64_t rss_hf) {
-    static constexpr struct {
-        std::uint64_t hash;
-        std::uint32_t field;
-    } hash_fields[] = {
-        {RTE_ETH_RSS_IPV4, mrqc::IPV4},
-        {RTE_ETH_RSS_NONFRAG_IPV4_TCP, mrqc::IPV4_TCP},
-        {RTE_ETH_RSS_NONFRAG_IPV4_UDP, mrqc::IPV4_UDP},
-        {RTE_ETH_RSS_IPV6, mrqc::IPV6},
-        {RTE_ETH_RSS_NONFRAG_IPV6_TCP, mrqc::IPV6_TCP},
-        {RTE_ETH_RSS_NONFRAG_IPV6_UDP, mrqc::IPV6_UDP},
-    };
-    std::uint32_t fields = 0;
-
-    for (const auto &entry : hash_fields)
-        if (rss_hf & entry.hash)
-            fields |= entry.field;
-    return fields;
+// What ethdev is told of a step: 0, or a negative errno after a line about it.
+template <class T>
+int report(const rte_eth_dev *dev, const Result<T> &result) {
+    if (result)
+        return 0;
+    IGB_PORT_LOG(ERR, dev, "%s: %s", result.error().step, rte_strerror(result.error().code));
+    return -result.error().code;
 }
 
 // Reset, then everything that does not depend on queues; unless probing has just done it, for a
 // reset takes the link away, which is half a second and more in coming back.
-Status bring_up(rte_eth_dev *dev) {
-    Adapter &a = adapter(dev);
+Result<> bring_up(rte_eth_dev *dev) {
+    Hw hw = hw_of(dev);
 
-    if (a.fresh)
+    if (port_of(dev).just_reset)
         return {};
-    if (const Status status = a.hw.reset(); !status.ok())
-        return status;
-    if (!a.hw.auto_read_done())
+    if (!TRY(hw.reset()))
         IGB_PORT_LOG(DEBUG, dev, "EECD.AUTO_RD is not set after the reset");
-    a.hw.clear_filters();
+    hw.clear_filters();
     return {};
 }
 
@@ -108,34 +80,35 @@ void drain_queues(rte_eth_dev *dev) {
 // End DMA: queues, masters, bus master bit, in this order. Clears dma_live if it is certain
 // that it has ended: by the bus master bit, or where that fails by a reset.
 void quiesce(rte_eth_dev *dev) {
-    Adapter &a = adapter(dev);
+    Port &port = port_of(dev);
+    Hw hw = hw_of(dev);
     bool clean = true;
 
-    a.hw.mask_interrupts();
-    a.hw.disable_rx();
+    hw.mask_interrupts();
+    hw.disable_rx();
     for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++)
-        clean &= report(dev, a.hw.disable_rx_queue(i)) == 0;
+        clean &= report(dev, hw.disable_rx_queue(i)) == 0;
     for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++)
-        clean &= report(dev, a.hw.disable_tx_queue(i)) == 0;
-    a.hw.disable_tx();
+        clean &= report(dev, hw.disable_tx_queue(i)) == 0;
+    hw.disable_tx();
     stats_collect(dev);
-    clean &= report(dev, a.hw.disable_master()) == 0;
+    clean &= report(dev, hw.disable_master()) == 0;
 
     const int ret = rte_iommufd_set_bus_master(RTE_ETH_DEV_TO_IOMMUFD(dev), false);
     if (ret != 0)
         IGB_PORT_LOG(ERR, dev, "turning bus mastering off: %s", rte_strerror(-ret));
-    a.dma_live = ret != 0;
-    if (clean && !a.dma_live)
+    port.dma_live = ret != 0;
+    if (clean && !port.dma_live)
         return;
 
     IGB_PORT_LOG(WARNING, dev, "DMA did not stop in order; resetting the device");
-    if (report(dev, a.hw.reset()) == 0)
-        a.dma_live = false;
+    if (report(dev, hw.reset()) == 0)
+        port.dma_live = false;
 }
 
 // Free what the rings hold, once the device cannot reach it any more.
-int give_back(rte_eth_dev *dev) {
-    if (adapter(dev).dma_live) {
+int free_buffers(rte_eth_dev *dev) {
+    if (port_of(dev).dma_live) {
         IGB_PORT_LOG(CRIT, dev, "DMA may go on; what it can reach is kept from use");
         return -EIO;
     }
@@ -143,36 +116,21 @@ int give_back(rte_eth_dev *dev) {
     return 0;
 }
 
-// Program filters, link and rings; nothing moves yet.
-int program(rte_eth_dev *dev) {
-    Adapter &a = adapter(dev);
-    MacAddress mac;
-
-    std::memcpy(mac.data(), dev->data->mac_addrs[0].addr_bytes, mac.size());
-    a.hw.set_mac(mac);
-    if (!a.fresh)
-        if (const Status status = a.hw.start_link(); !status.ok())
-            return report(dev, status);
-    a.fresh = false;
-    a.hw.clear_stats();
-
-    a.hw.setup_tx();
+int program_tx(rte_eth_dev *dev, Hw hw) {
+    hw.setup_tx();
     for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
         auto &queue = *static_cast<TxQueue *>(dev->data->tx_queues[i]);
         tx_reset(queue);
         if (const int ret = rte_iommufd_in_flight_register(&queue.in_flight); ret != 0)
             return ret;
-        a.hw.program_tx_queue(i, ring_of(queue));
+        hw.program_tx_queue(i, ring_of(queue));
     }
+    return 0;
+}
 
-    const std::uint64_t offloads = dev->data->dev_conf.rxmode.offloads;
-    a.hw.setup_rx({.max_frame = dev->data->mtu + frame_overhead,
-                   .promiscuous = dev->data->promiscuous == 1,
-                   .all_multicast = dev->data->all_multicast == 1,
-                   .ip_checksum = (offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0,
-                   .l4_checksum = (offloads & l4_checksums) != 0,
-                   .vlan_strip = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0});
-    a.hw.setup_rss(a.rss);
+int program_rx(rte_eth_dev *dev, Hw hw) {
+    hw.setup_rx();
+    hw.apply(port_of(dev).settings);
     for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         auto &queue = *static_cast<RxQueue *>(dev->data->rx_queues[i]);
         if (rx_fill(queue) != 0) {
@@ -181,70 +139,88 @@ int program(rte_eth_dev *dev) {
                          queue.lookup.enabled ? " that are in one piece for a device" : "");
             return -ENOMEM;
         }
-        a.hw.program_rx_queue(i, ring_of(queue));
+        hw.program_rx_queue(i, ring_of(queue));
     }
     return 0;
 }
 
+// Program filters, link and rings; nothing moves yet.
+int program(rte_eth_dev *dev) {
+    Port &port = port_of(dev);
+    Hw hw = hw_of(dev);
+
+    if (!port.just_reset)
+        if (const int ret = report(dev, hw.start_link()); ret != 0)
+            return ret;
+    port.just_reset = false;
+    hw.clear_stats();
+
+    const int ret = program_tx(dev, hw);
+    return ret != 0 ? ret : program_rx(dev, hw);
+}
+
 // Let the device go: bus master, queues, receiver.
 int enable(rte_eth_dev *dev) {
-    Adapter &a = adapter(dev);
+    Hw hw = hw_of(dev);
 
-    a.dma_live = true;
-    const int ret = rte_iommufd_set_bus_master(RTE_ETH_DEV_TO_IOMMUFD(dev), true);
-    if (ret != 0) {
+    port_of(dev).dma_live = true;
+    if (const int ret = rte_iommufd_set_bus_master(RTE_ETH_DEV_TO_IOMMUFD(dev), true); ret != 0) {
         IGB_PORT_LOG(ERR, dev, "turning bus mastering on: %s", rte_strerror(-ret));
         return ret;
     }
     for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
-        if (const Status status = a.hw.enable_tx_queue(i); !status.ok())
-            return report(dev, status);
+        if (const int ret = report(dev, hw.enable_tx_queue(i)); ret != 0)
+            return ret;
         dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
     }
     for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         const auto &queue = *static_cast<const RxQueue *>(dev->data->rx_queues[i]);
-        if (const Status status = a.hw.enable_rx_queue(i, rx_tail(queue)); !status.ok())
-            return report(dev, status);
+        if (const int ret = report(dev, hw.enable_rx_queue(i, rx_tail(queue))); ret != 0)
+            return ret;
         dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
     }
-    a.hw.enable_rx();
+    hw.enable_rx();
     return 0;
+}
+
+// What probing finds out about a device, and the link, which is made while the application sets
+// itself up.
+Result<> identify(rte_eth_dev *dev) {
+    Port &port = port_of(dev);
+    Hw hw = hw_of(dev);
+
+    TRY(bring_up(dev));
+    TRY(hw.check_nvm());
+    port.factory_mac = TRY(hw.read_mac());
+    [[maybe_unused]] const std::uint32_t phy = TRY(hw.phy_id());
+    IGB_PORT_LOG(DEBUG, dev, "PHY %08x", phy);
+    TRY(hw.start_link());
+    port.just_reset = true;
+    return {};
 }
 
 } // namespace
 
 int dev_init(rte_eth_dev *dev, void *) {
-    rte_iommufd_device *device = RTE_ETH_DEV_TO_IOMMUFD(dev);
+    const rte_iommufd_device *device = RTE_ETH_DEV_TO_IOMMUFD(dev);
     const rte_iommufd_bar &bar = device->bars[0];
 
     if (bar.addr == nullptr || bar.length < register_space) {
         IGB_PORT_LOG(ERR, dev, "BAR 0 holds no registers (%" PRIu64 " bytes)", bar.length);
         return -ENODEV;
     }
-    Adapter &a = *new (dev->data->dev_private) Adapter(bar.addr);
-
-    if (const Status status = bring_up(dev); !status.ok())
-        return report(dev, status);
-    if (const Status status = a.hw.check_nvm(); !status.ok())
-        return report(dev, status);
-    if (const Status status = a.hw.read_mac(a.factory_mac); !status.ok())
-        return report(dev, status);
-    std::uint32_t phy = 0;
-    if (const Status status = a.hw.phy_id(phy); !status.ok())
-        return report(dev, status);
-    IGB_PORT_LOG(DEBUG, dev, "PHY %08x", phy);
-
-    // The link is made while the application sets itself up.
-    if (const Status status = a.hw.start_link(); !status.ok())
-        return report(dev, status);
-    a.fresh = true;
+    Port &port = *new (dev->data->dev_private) Port();
+    if (const int ret = report(dev, identify(dev)); ret != 0)
+        return ret;
 
     if (dev->data->mac_addrs == nullptr) // else dev_reset(): ethdev keeps the array
         dev->data->mac_addrs =
             static_cast<rte_ether_addr *>(rte_zmalloc("igb_mac", RTE_ETHER_ADDR_LEN, 0));
     if (dev->data->mac_addrs == nullptr)
         return -ENOMEM;
-    std::memcpy(dev->data->mac_addrs[0].addr_bytes, a.factory_mac.data(), a.factory_mac.size());
+    std::memcpy(dev->data->mac_addrs[0].addr_bytes, port.factory_mac.data(),
+                port.factory_mac.size());
+    port.settings.mac = port.factory_mac;
 
     dev->dev_ops = &dev_ops;
     select_bursts(dev);
@@ -254,50 +230,29 @@ int dev_init(rte_eth_dev *dev, void *) {
 }
 
 int dev_configure(rte_eth_dev *dev) {
-    const rte_eth_conf &conf = dev->data->dev_conf;
-    const rte_eth_rss_conf &rss_conf = conf.rx_adv_conf.rss_conf;
-    Rss rss{.fields = 0, .key = default_key, .reta = {}};
-
-    if ((conf.rxmode.mq_mode & ~RTE_ETH_MQ_RX_RSS_FLAG) != 0 ||
-        conf.txmode.mq_mode != RTE_ETH_MQ_TX_NONE) {
-        IGB_PORT_LOG(ERR, dev, "of multi-queue modes only RSS is supported");
-        return -EINVAL;
-    }
-    if (conf.rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG) {
-        rss.fields = rss_fields(rss_conf.rss_hf);
-        if (rss_conf.rss_key != nullptr) {
-            if (rss_conf.rss_key_len != 0 && rss_conf.rss_key_len != rss_key_size) {
-                IGB_PORT_LOG(ERR, dev, "an RSS key has %u bytes, not %u", rss_key_size,
-                             rss_conf.rss_key_len);
-                return -EINVAL;
-            }
-            std::memcpy(rss.key.data(), rss_conf.rss_key, rss_key_size);
-        }
-        const std::uint16_t queues = std::max<std::uint16_t>(dev->data->nb_rx_queues, 1);
-        for (std::uint16_t i = 0; i < reta_size; i++)
-            rss.reta[i] = static_cast<std::uint8_t>(i % queues);
-    }
-    adapter(dev).rss = rss;
-    return 0;
+    return parse_config(dev, port_of(dev).settings);
 }
 
 int dev_start(rte_eth_dev *dev) {
+    Port &port = port_of(dev);
+
     if (const int ret = check_buffers(dev, dev->data->mtu); ret != 0)
         return ret;
-    if (const Status status = bring_up(dev); !status.ok())
-        return report(dev, status);
-    if (adapter(dev).dma_live) { // a stop had failed; the reset has now ended it
-        adapter(dev).dma_live = false;
+    if (const int ret = report(dev, bring_up(dev)); ret != 0)
+        return ret;
+    if (port.dma_live) { // a stop had failed; the reset has now ended it
+        port.dma_live = false;
         drain_queues(dev);
     }
 
+    port.settings.max_frame = dev->data->mtu + frame_overhead;
     select_bursts(dev);
     int ret = program(dev);
     if (ret == 0)
         ret = enable(dev);
     if (ret != 0) {
         quiesce(dev);
-        (void)give_back(dev);
+        (void)free_buffers(dev);
     }
     return ret;
 }
@@ -306,7 +261,7 @@ int dev_stop(rte_eth_dev *dev) {
     rte_eth_link down{};
 
     quiesce(dev);
-    if (const int ret = give_back(dev); ret != 0)
+    if (const int ret = free_buffers(dev); ret != 0)
         return ret;
     rte_eth_linkstatus_set(dev, &down);
     dev->data->dev_started = 0;
@@ -324,8 +279,8 @@ int dev_close(rte_eth_dev *dev) {
     if (reset != 0)
         IGB_PORT_LOG(ERR, dev, "resetting the device: %s", rte_strerror(-reset));
     else
-        adapter(dev).dma_live = false;
-    const int ret = give_back(dev);
+        port_of(dev).dma_live = false;
+    const int ret = free_buffers(dev);
 
     dev->data->dev_started = 0;
     for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++)

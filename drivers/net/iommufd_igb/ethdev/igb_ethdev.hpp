@@ -5,20 +5,16 @@
 // A port: what its dev_private holds, and the ethdev operations by the file they are in.
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <new>
 
+#include <bus_iommufd_driver.h>
 #include <ethdev_driver.h>
 #include <rte_ethdev.h>
 
 #include "hw/igb_hw.hpp"
-#include "hw/igb_mmio.hpp"
 
 namespace igb {
-
-// Header, one VLAN tag and CRC: longest frame = MTU + this.
-inline constexpr std::uint32_t frame_overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 4;
 
 // As Linux 7.3: MAX_STD_JUMBO_FRAME_SIZE in e1000_defines.h, used for max_mtu.
 inline constexpr std::uint16_t max_mtu = 9216;
@@ -34,32 +30,36 @@ struct QueueSums {
     std::array<std::uint64_t, max_queues> tx_errors{};
 };
 
-// dev_private. Trivially destructible: ethdev frees it as memory.
-struct Adapter {
-    explicit Adapter(void *bar) : bar0(bar), regs(make_registers(room, bar)), hw(regs) {}
-
-    void *bar0;
-    alignas(std::max_align_t) std::byte room[registers_room];
-    Registers &regs;
-    Hw hw;
-    HwStats stats;  // Registers, summed up.
-    QueueSums base; // Queue counters at the last stats_reset.
-    Rss rss;        // As configured.
-    MacAddress factory_mac;
+// dev_private: memory that processes share, freed by ethdev as memory. Plain data: no address that
+// is one process's own, of registers or of code.
+struct Port {
+    Settings settings; // what the device is told
+    MacAddress factory_mac{};
+    HwStats stats;  // registers, summed up
+    QueueSums base; // queue counters at the last stats_reset
     // The device may use ring memory and mbufs: from before bus mastering is turned on until
     // it is certain that DMA has ended. Nothing it may reach is freed while this is set.
     bool dma_live = false;
     // As dev_init() has left the device: reset, with no filters, the link being made.
-    bool fresh = false;
+    bool just_reset = false;
 };
 
-inline Adapter &adapter(const rte_eth_dev *dev) {
-    return *std::launder(static_cast<Adapter *>(dev->data->dev_private));
+inline Port &port_of(const rte_eth_dev *dev) {
+    return *std::launder(static_cast<Port *>(dev->data->dev_private));
+}
+
+// Where this process has the device's registers.
+inline void *bar_of(const rte_eth_dev *dev) {
+    return RTE_ETH_DEV_TO_IOMMUFD(dev)->bars[0].addr;
+}
+
+inline Hw hw_of(const rte_eth_dev *dev) {
+    return Hw(Registers(bar_of(dev)));
 }
 
 // Address of a register that the hot path writes.
-inline volatile std::uint32_t *register_address(const Adapter &a, std::uint32_t offset) {
-    return reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(a.bar0) + offset);
+inline volatile std::uint32_t *register_address(const rte_eth_dev *dev, std::uint32_t offset) {
+    return reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(bar_of(dev)) + offset);
 }
 
 extern const eth_dev_ops dev_ops;
@@ -98,6 +98,8 @@ int mac_addr_set(rte_eth_dev *dev, rte_ether_addr *mac);
 int mtu_set(rte_eth_dev *dev, std::uint16_t mtu);
 // Whether every Rx queue's buffers hold a frame of that MTU; 0, or -EINVAL after saying why.
 int check_buffers(const rte_eth_dev *dev, std::uint16_t mtu);
+
+// igb_ethdev_stats.cpp
 int stats_get(rte_eth_dev *dev, rte_eth_stats *stats);
 int stats_reset(rte_eth_dev *dev);
 // Add the registers' counts up, before a reset of the device loses them for instance.

@@ -22,20 +22,27 @@ namespace igb {
 
 namespace {
 
-// Frees what a queue owns, in whatever state its set-up was left.
+// Frees what queues of both kinds own, in whatever state their set-up was left.
 template <typename Queue>
-void destroy(const rte_eth_dev *dev, Queue *queue) {
-    if (queue == nullptr)
-        return;
-    if (adapter(dev).dma_live) // lost, but never somebody else's memory
-        return;
-    if constexpr (requires { queue->pool_hold; }) {
-        rte_iommufd_hold_release(queue->pool_hold);
-        rx_lookup_free(*queue);
-    }
+void free_ring(Queue *queue) {
     rte_free(queue->sw_ring);
     rte_memzone_free(queue->zone);
     rte_free(queue);
+}
+
+// What the device may still reach is lost, but never somebody else's memory.
+void destroy(const rte_eth_dev *dev, RxQueue *queue) {
+    if (queue == nullptr || port_of(dev).dma_live)
+        return;
+    rte_iommufd_hold_release(queue->pool_hold);
+    rx_lookup_free(*queue);
+    free_ring(queue);
+}
+
+void destroy(const rte_eth_dev *dev, TxQueue *queue) {
+    if (queue == nullptr || port_of(dev).dma_live)
+        return;
+    free_ring(queue);
 }
 
 // A queue with ring memory the device can reach.
@@ -109,7 +116,7 @@ int look_up_buffers(const rte_eth_dev *dev, RxQueue &queue) {
 }
 
 // Keep the memory of a queue's buffers in the address space; result as look_up_buffers().
-int take_pool(const rte_eth_dev *dev, RxQueue &queue) {
+int hold_buffers(const rte_eth_dev *dev, RxQueue &queue) {
     rte_mempool *pool = queue.pool;
     const bool carried = carries_addresses(pool);
 
@@ -131,12 +138,24 @@ bool is_ring_size(std::uint16_t nb_desc) {
     return nb_desc >= min_ring_size && nb_desc <= max_ring_size && nb_desc % batch_size == 0;
 }
 
-} // namespace
-
-int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, unsigned int socket,
-                   const rte_eth_rxconf *conf, rte_mempool *pool) {
-    if (!is_ring_size(nb_desc))
+int check_thresholds(const rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc,
+                     const rte_eth_txconf &conf) {
+    if (conf.tx_rs_thresh != 0 && conf.tx_rs_thresh != batch_size) {
+        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_rs_thresh is %u or 0 (asked for: %u)", id,
+                     batch_size, conf.tx_rs_thresh);
         return -EINVAL;
+    }
+    if (conf.tx_free_thresh >= nb_desc) {
+        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_free_thresh %u is not below %u descriptors", id,
+                     conf.tx_free_thresh, nb_desc);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+// A pool and thresholds that the queue can work with.
+int check_rx_conf(const rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc,
+                  const rte_eth_rxconf &conf, const rte_mempool *pool) {
     if (pool->flags & RTE_MEMPOOL_F_NON_IO) {
         IGB_PORT_LOG(ERR, dev,
                      "Rx queue %u: pool %s is not for devices: it was made so, or its memory has "
@@ -144,23 +163,40 @@ int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
                      id, pool->name);
         return -EINVAL;
     }
-    if (conf->rx_free_thresh >= nb_desc) {
+    if (conf.rx_free_thresh >= nb_desc) {
         IGB_PORT_LOG(ERR, dev, "Rx queue %u: rx_free_thresh %u is not below %u descriptors", id,
-                     conf->rx_free_thresh, nb_desc);
+                     conf.rx_free_thresh, nb_desc);
         return -EINVAL;
     }
+    return 0;
+}
 
-    // SRRCTL counts buffers in KiB, rounded down: what the device may not use it does not
-    // know of (SDM p. 104). Above 16 KiB no frame is that long.
-    const std::uint32_t room =
+// Bytes of a pool's buffers that the device may use; 0 after saying why if there are too few.
+std::uint16_t buffer_size_of(const rte_eth_dev *dev, std::uint16_t id, rte_mempool *pool) {
+    const std::uint32_t data_room =
         std::max<std::uint32_t>(rte_pktmbuf_data_room_size(pool), RTE_PKTMBUF_HEADROOM) -
         RTE_PKTMBUF_HEADROOM;
-    const std::uint32_t kib = std::min<std::uint32_t>(room >> srrctl::BSIZEPACKET_SHIFT, 16);
-    if (kib == 0) {
+    // SRRCTL counts buffers in KiB, rounded down: what the device may not use it does not
+    // know of (SDM p. 104). Above 16 KiB no frame is that long.
+    const std::uint32_t kib = std::min<std::uint32_t>(data_room >> srrctl::BSIZEPACKET_SHIFT, 16);
+
+    if (kib == 0)
         IGB_PORT_LOG(ERR, dev, "Rx queue %u: the mbufs of pool %s hold less than 1024 bytes", id,
                      pool->name);
+    return static_cast<std::uint16_t>(kib << srrctl::BSIZEPACKET_SHIFT);
+}
+
+} // namespace
+
+int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, unsigned int socket,
+                   const rte_eth_rxconf *conf, rte_mempool *pool) {
+    if (!is_ring_size(nb_desc))
         return -EINVAL;
-    }
+    if (const int ret = check_rx_conf(dev, id, nb_desc, *conf, pool); ret != 0)
+        return ret;
+    const std::uint16_t buffer_size = buffer_size_of(dev, id, pool);
+    if (buffer_size == 0)
+        return -EINVAL;
 
     // ethdev has released a queue that was here before.
     auto *queue = create<RxQueue, RxDesc>(dev, "rx", id, nb_desc, socket);
@@ -171,13 +207,13 @@ int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
     queue->free_thresh = conf->rx_free_thresh != 0
                              ? std::max(conf->rx_free_thresh, batch_size)
                              : std::min<std::uint16_t>(default_rx_free_thresh, nb_desc / 2);
-    queue->buffer_size = static_cast<std::uint16_t>(kib << srrctl::BSIZEPACKET_SHIFT);
-    if (const int ret = take_pool(dev, *queue); ret != 0) {
+    queue->buffer_size = buffer_size;
+    if (const int ret = hold_buffers(dev, *queue); ret != 0) {
         destroy(dev, queue);
         return ret;
     }
     queue->rearm_nb = nb_desc; // empty until dev_start()
-    queue->doorbell = register_address(adapter(dev), reg::RDT(id));
+    queue->doorbell = register_address(dev, reg::RDT(id));
     queue->rearm_data = rx_rearm_data(dev->data->port_id);
     // One full queue would otherwise hold up the packets of all others (Linux 7.3,
     // igb_setup_srrctl()).
@@ -190,21 +226,13 @@ int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
                    const rte_eth_txconf *conf) {
     if (!is_ring_size(nb_desc))
         return -EINVAL;
-    if (conf->tx_rs_thresh != 0 && conf->tx_rs_thresh != batch_size) {
-        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_rs_thresh is %u or 0 (asked for: %u)", id,
-                     batch_size, conf->tx_rs_thresh);
-        return -EINVAL;
-    }
-    if (conf->tx_free_thresh >= nb_desc) {
-        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_free_thresh %u is not below %u descriptors", id,
-                     conf->tx_free_thresh, nb_desc);
-        return -EINVAL;
-    }
+    if (const int ret = check_thresholds(dev, id, nb_desc, *conf); ret != 0)
+        return ret;
 
     auto *queue = create<TxQueue, TxDesc>(dev, "tx", id, nb_desc, socket);
     if (queue == nullptr)
         return -ENOMEM;
-    queue->doorbell = register_address(adapter(dev), reg::TDT(id));
+    queue->doorbell = register_address(dev, reg::TDT(id));
     queue->free_thresh = conf->tx_free_thresh != 0 ? conf->tx_free_thresh : batch_size;
     queue->pool_ops = find_pool_ops();
     queue->in_flight.ranges = tx_in_flight;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-// Reset, filters, addresses and link of the 82576.
+// Reset, address and link of the 82576.
 
 #include "hw/igb_hw.hpp"
 
@@ -14,18 +14,6 @@ namespace {
 // What a read returns from a device that is gone: no completion, all ones.
 constexpr std::uint32_t no_device = 0xFFFFFFFF;
 
-constexpr std::uint32_t table_words = 128; // VFTA, MTA and UTA alike
-constexpr std::uint32_t nb_receive_addresses = 16;
-
-constexpr std::uint32_t pack_low(const MacAddress &mac) {
-    return std::uint32_t{mac[0]} | std::uint32_t{mac[1]} << 8 | std::uint32_t{mac[2]} << 16 |
-           std::uint32_t{mac[3]} << 24;
-}
-
-constexpr std::uint32_t pack_high(const MacAddress &mac) {
-    return std::uint32_t{mac[4]} | std::uint32_t{mac[5]} << 8;
-}
-
 constexpr MacAddress unpack(std::uint32_t low, std::uint32_t high) {
     return {static_cast<std::uint8_t>(low),       static_cast<std::uint8_t>(low >> 8),
             static_cast<std::uint8_t>(low >> 16), static_cast<std::uint8_t>(low >> 24),
@@ -34,7 +22,7 @@ constexpr MacAddress unpack(std::uint32_t low, std::uint32_t high) {
 
 // A station address: not all zero, and not a group address.
 constexpr bool is_station(const MacAddress &mac) {
-    return (pack_low(mac) | pack_high(mac)) != 0 && (mac[0] & 1) == 0;
+    return mac != MacAddress{} && (mac[0] & 1) == 0;
 }
 
 } // namespace
@@ -59,10 +47,10 @@ void Hw::set_bits(std::uint32_t offset, std::uint32_t clear, std::uint32_t set) 
     regs_.write(offset, (regs_.read(offset) & ~clear) | set);
 }
 
-Status Hw::disable_master() {
+Result<> Hw::disable_master() {
     set_bits(reg::CTRL, 0, ctrl::GIO_MASTER_DISABLE);
     if (!wait(reg::STATUS, status::GIO_MASTER_ENABLE, 0, master_deadline_us, 100))
-        return {-ETIMEDOUT, "waiting for outstanding bus master requests (STATUS bit 19)"};
+        return failure(ETIMEDOUT, "waiting for outstanding bus master requests (STATUS bit 19)");
     return {};
 }
 
@@ -73,9 +61,9 @@ void Hw::mask_interrupts() {
     regs_.read(reg::ICR);
 }
 
-Status Hw::reset() {
+Result<bool> Hw::reset() {
     if (regs_.read(reg::STATUS) == no_device)
-        return {-ENODEV, "reading STATUS: the device does not answer"};
+        return failure(ENODEV, "reading STATUS: the device does not answer");
 
     // A reset amid a DMA transaction can hang the PCIe block (Linux, igb_reset_hw_82575).
     // Should requests stay pending, the reset is the only cure left: go on.
@@ -90,80 +78,48 @@ Status Hw::reset() {
     set_bits(reg::CTRL, 0, ctrl::RST);
     regs_.sleep_us(1'000); // no access while the reset is at its start
     if (!wait(reg::CTRL, ctrl::RST, 0, reset_deadline_us, 1'000))
-        return {-ETIMEDOUT, "waiting for the end of the reset (CTRL bit 26)"};
+        return failure(ETIMEDOUT, "waiting for the end of the reset (CTRL bit 26)");
 
     // Without an EEPROM this bit stays 0, and QEMU never sets it: its igb_mac_reg_init has
     // EECD.PRES and no AUTO_RD. What was loaded is judged by check_nvm() and read_mac().
-    auto_read_done_ = wait(reg::EECD, eecd::AUTO_RD, eecd::AUTO_RD, auto_read_deadline_us, 1'000);
+    const bool auto_read =
+        wait(reg::EECD, eecd::AUTO_RD, eecd::AUTO_RD, auto_read_deadline_us, 1'000);
 
     mask_interrupts();
-    return {};
+    return auto_read;
 }
 
-void Hw::clear_filters() {
-    for (std::uint32_t i = 0; i < table_words; i++) {
-        regs_.write(reg::VFTA + 4 * i, 0);
-        regs_.write(reg::MTA + 4 * i, 0);
-        regs_.write(reg::UTA + 4 * i, 0);
-    }
-    for (std::uint32_t i = 1; i < nb_receive_addresses; i++) {
-        regs_.write(reg::RAL0 + 8 * i, 0);
-        regs_.write(reg::RAH0 + 8 * i, 0);
-    }
-}
-
-void Hw::set_mac(const MacAddress &mac) {
-    regs_.write(reg::RAL0, pack_low(mac));
-    regs_.read(reg::STATUS); // no bridge may merge the halves (Linux, igb_rar_set)
-    regs_.write(reg::RAH0, pack_high(mac) | rah::AV);
-    regs_.read(reg::STATUS);
-}
-
-Status Hw::read_mac(MacAddress &mac) {
+Result<MacAddress> Hw::read_mac() {
     const std::uint32_t high = regs_.read(reg::RAH0);
+    MacAddress mac = unpack(regs_.read(reg::RAL0), high);
 
-    mac = unpack(regs_.read(reg::RAL0), high);
     if ((high & rah::AV) && is_station(mac))
-        return {};
+        return mac;
 
     for (std::uint16_t i = 0; i < 3; i++) {
-        std::uint16_t word = 0;
-        if (const Status status = read_nvm(nvm::MAC_WORD + i, word); !status.ok())
-            return status;
+        const std::uint16_t word = TRY(read_nvm(nvm::MAC_WORD + i));
         mac[2 * i] = static_cast<std::uint8_t>(word);
         mac[2 * i + 1] = static_cast<std::uint8_t>(word >> 8);
     }
     if (!is_station(mac))
-        return {-EADDRNOTAVAIL, "reading the MAC address: RAL0/RAH0 and EEPROM have none"};
-    return {};
+        return failure(EADDRNOTAVAIL, "reading the MAC address: RAL0/RAH0 and EEPROM have none");
+    return mac;
 }
 
-void Hw::set_promiscuous(bool promiscuous, bool all_multicast) {
-    std::uint32_t on = 0;
-
-    if (promiscuous)
-        on |= rctl::UPE | rctl::MPE;
-    if (all_multicast)
-        on |= rctl::MPE;
-    set_bits(reg::RCTL, rctl::UPE | rctl::MPE, on);
-}
-
-Status Hw::start_link() {
+Result<> Hw::start_link() {
     set_bits(reg::CTRL, ctrl::FRCSPD | ctrl::FRCDPX, ctrl::SLU);
     if (link().up)
         return {};
 
     // CTRL.RST leaves the PHY of the hardware alone but resets QEMU's, whose STATUS.LU
     // comes back only when negotiation is restarted (igb_set_phy_ctrl); it takes 500 ms.
-    std::uint16_t control = 0;
-    if (const Status status = read_phy(phy::BMCR, control); !status.ok())
-        return status;
+    std::uint16_t control = TRY(read_phy(phy::BMCR));
     control &= static_cast<std::uint16_t>(~(phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE));
     control |= phy::BMCR_AUTONEG | phy::BMCR_RESTART_AUTONEG;
     return write_phy(phy::BMCR, control);
 }
 
-Link Hw::link() {
+Link Hw::link() const {
     const std::uint32_t value = regs_.read(reg::STATUS);
 
     if (value == no_device || !(value & status::LU))

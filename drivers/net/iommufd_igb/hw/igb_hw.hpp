@@ -9,11 +9,11 @@
 //
 //      1. reset()           masters off, interrupts masked, CTRL.RST, EEPROM auto-read
 //      2. check_nvm()       checksum of the EEPROM
-//      3. clear_filters(), set_mac()
+//      3. clear_filters()
 //      4. start_link()      CTRL.SLU, auto-negotiation
 //      5. clear_stats()
 //      6. setup_tx(), program_tx_queue() of each queue
-//      7. setup_rx(), setup_rss(), program_rx_queue() of each queue
+//      7. setup_rx(), apply(), program_rx_queue() of each queue
 //         -- the caller lets the function master the bus --
 //      8. enable_tx_queue(), enable_rx_queue() of each queue
 //      9. enable_rx()       RCTL.EN: packets flow
@@ -28,18 +28,10 @@
 
 #include "hw/igb_osdep.hpp"
 #include "hw/igb_regs.hpp"
+#include "hw/igb_result.hpp"
+#include "hw/igb_settings.hpp"
 
 namespace igb {
-
-using MacAddress = std::array<std::uint8_t, 6>;
-
-// Outcome of a hardware step: 0, or a negative errno and the step that failed.
-struct [[nodiscard]] Status {
-    int error = 0;
-    const char *step = "";
-
-    [[nodiscard]] constexpr bool ok() const { return error == 0; }
-};
 
 struct Link {
     bool up = false;
@@ -47,16 +39,6 @@ struct Link {
     std::uint16_t speed_mbps = 0;
 
     bool operator==(const Link &) const = default;
-};
-
-// What the receive side of a port has in common.
-struct RxSetup {
-    std::uint32_t max_frame; // Longest frame accepted, with its CRC, in bytes.
-    bool promiscuous;
-    bool all_multicast;
-    bool ip_checksum = false; // Check the IPv4 header's.
-    bool l4_checksum = false; // Check TCP's and UDP's.
-    bool vlan_strip = false;
 };
 
 // One receive ring.
@@ -77,15 +59,6 @@ struct TxRing {
     std::uint8_t pthresh;
     std::uint8_t hthresh;
     std::uint8_t wthresh;
-};
-
-inline constexpr std::uint16_t reta_size = 128; // SDM 5.4.2.2
-inline constexpr std::uint16_t rss_key_size = 40;
-
-struct Rss {
-    std::uint32_t fields; // Of mrqc::, without the mode. 0: no RSS, all packets to queue 0.
-    std::array<std::uint8_t, rss_key_size> key;
-    std::array<std::uint8_t, reta_size> reta; // Queue of each hash value, modulo 128.
 };
 
 // Statistics registers, summed up since clear_stats().
@@ -111,65 +84,64 @@ public:
     static constexpr std::uint32_t semaphore_deadline_us = 1'000'000;
     static constexpr std::uint32_t queue_deadline_us = 10'000;
 
-    explicit Hw(Registers &regs) : regs_(regs) {}
+    explicit Hw(Registers regs) : regs_(regs) {}
 
     // igb_hw.cpp
 
-    // Stop all DMA and reset the MAC. A device that does not report the end of its EEPROM
-    // auto-read is not an error (see auto_read_done()).
-    //
-    // @return
-    //   -ETIMEDOUT if CTRL.RST does not clear; -ENODEV if the device does not answer.
-    Status reset();
-
-    // Whether the last reset() saw EECD.AUTO_RD. QEMU's igb never sets it.
-    [[nodiscard]] bool auto_read_done() const { return auto_read_done_; }
+    // Stop all DMA and reset the MAC; ETIMEDOUT if CTRL.RST does not clear, ENODEV if the device
+    // does not answer. Whether the device then said that it had read its EEPROM (EECD.AUTO_RD),
+    // which is no error if not: QEMU's igb never says it.
+    [[nodiscard]] Result<bool> reset();
 
     // Mask every interrupt and drop those pending.
     void mask_interrupts();
 
     // Keep the device from starting DMA, and wait for what is under way.
-    Status disable_master();
+    [[nodiscard]] Result<> disable_master();
+
+    // The address the device came up with, read from receive address 0 or the EEPROM.
+    [[nodiscard]] Result<MacAddress> read_mac();
+
+    // Let the MAC follow the PHY and negotiate, unless the link is already up.
+    [[nodiscard]] Result<> start_link();
+    [[nodiscard]] Link link() const;
+
+    // igb_filter.cpp
 
     // Empty the VLAN, multicast and unicast filters and all receive addresses but the first.
     void clear_filters();
 
+    // All of the settings, once setup_rx() has been called since the last reset.
+    void apply(const Settings &settings);
     // Receive address 0.
-    void set_mac(const MacAddress &mac);
-    // The address the device came up with, read from receive address 0 or the EEPROM.
-    Status read_mac(MacAddress &mac);
-
-    void set_promiscuous(bool promiscuous, bool all_multicast);
-
-    // Let the MAC follow the PHY and negotiate, unless the link is already up.
-    Status start_link();
-    Link link();
+    void apply_mac(const MacAddress &mac);
+    void apply_promiscuous(const Settings &settings);
+    // RLPML: frames longer than this, CRC included, are dropped by the device.
+    void apply_max_frame(std::uint32_t max_frame);
+    void apply_offloads(const RxOffloads &offloads);
+    void apply_rss(const Rss &rss);
 
     // igb_nvm_phy.cpp
 
-    Status read_nvm(std::uint16_t word, std::uint16_t &value);
-    // -EBADMSG if the words do not sum up to 0xBABA.
-    Status check_nvm();
-    Status read_phy(std::uint8_t address, std::uint16_t &value);
-    Status write_phy(std::uint8_t address, std::uint16_t value);
-    Status phy_id(std::uint32_t &id);
+    [[nodiscard]] Result<std::uint16_t> read_nvm(std::uint16_t word);
+    // EBADMSG if the words do not sum up to 0xBABA.
+    [[nodiscard]] Result<> check_nvm();
+    [[nodiscard]] Result<std::uint16_t> read_phy(std::uint8_t address);
+    [[nodiscard]] Result<> write_phy(std::uint8_t address, std::uint16_t value);
+    [[nodiscard]] Result<std::uint32_t> phy_id();
 
-    // hw/igb_queue_ctrl.cpp
+    // igb_queue_ctrl.cpp
 
-    void setup_rx(const RxSetup &setup);
-    // RLPML: frames longer than this, CRC included, are dropped by the device.
-    void set_max_frame(std::uint32_t max_frame);
-    // CTRL.VME: tags go from the frame to the descriptor, on all queues.
-    void set_vlan_strip(bool on);
-    void setup_rss(const Rss &rss);
+    // The receive unit as it is before the settings: no filter is open, the receiver is off.
+    void setup_rx();
     void setup_tx();
     void program_rx_queue(std::uint16_t queue, const RxRing &ring);
     void program_tx_queue(std::uint16_t queue, const TxRing &ring);
-    // @param tail  Descriptors before it belong to the device from now on.
-    Status enable_rx_queue(std::uint16_t queue, std::uint16_t tail);
-    Status enable_tx_queue(std::uint16_t queue);
-    Status disable_rx_queue(std::uint16_t queue);
-    Status disable_tx_queue(std::uint16_t queue);
+    // Descriptors before tail belong to the device from now on.
+    [[nodiscard]] Result<> enable_rx_queue(std::uint16_t queue, std::uint16_t tail);
+    [[nodiscard]] Result<> enable_tx_queue(std::uint16_t queue);
+    [[nodiscard]] Result<> disable_rx_queue(std::uint16_t queue);
+    [[nodiscard]] Result<> disable_tx_queue(std::uint16_t queue);
     void enable_rx();
     void disable_rx();
     void disable_tx();
@@ -186,17 +158,16 @@ private:
     // Wait for (read(offset) & mask) == value, looking every step_us.
     bool wait(std::uint32_t offset, std::uint32_t mask, std::uint32_t value,
               std::uint32_t deadline_us, std::uint32_t step_us);
-    Status take_semaphore();
-    void put_semaphore();
-    Status lock_sw_fw(std::uint32_t resource);
+    [[nodiscard]] Result<> take_semaphore();
+    void release_semaphore();
+    [[nodiscard]] Result<> lock_sw_fw(std::uint32_t resource);
     void unlock_sw_fw(std::uint32_t resource);
-    Status mdic(std::uint32_t command, std::uint32_t &result);
-    Status set_enable(std::uint32_t offset, bool on, const char *step);
+    [[nodiscard]] Result<std::uint32_t> mdic(std::uint32_t command);
+    [[nodiscard]] Result<> set_enable(std::uint32_t offset, bool on, const char *step);
     void set_bits(std::uint32_t offset, std::uint32_t clear, std::uint32_t set);
-    Status read_nvm_unlocked(std::uint16_t word, std::uint16_t &value);
+    [[nodiscard]] Result<std::uint16_t> read_nvm_unlocked(std::uint16_t word);
 
-    Registers &regs_;
-    bool auto_read_done_ = false;
+    Registers regs_;
 };
 
 } // namespace igb

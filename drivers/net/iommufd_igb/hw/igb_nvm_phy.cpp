@@ -18,24 +18,24 @@ public:
     SwFwLock(Hw &hw, std::uint32_t resource)
         : hw_(hw), resource_(resource), status_(hw.lock_sw_fw(resource)) {}
     ~SwFwLock() {
-        if (status_.ok())
+        if (status_)
             hw_.unlock_sw_fw(resource_);
     }
     SwFwLock(const SwFwLock &) = delete;
     SwFwLock &operator=(const SwFwLock &) = delete;
 
-    [[nodiscard]] const Status &status() const { return status_; }
+    [[nodiscard]] const Result<> &status() const { return status_; }
 
 private:
     Hw &hw_;
     std::uint32_t resource_;
-    Status status_;
+    Result<> status_;
 };
 
-Status Hw::take_semaphore() {
+Result<> Hw::take_semaphore() {
     // Reading SMBI as 0 sets it: the reader owns it.
     if (!wait(reg::SWSM, swsm::SMBI, 0, semaphore_deadline_us, 50))
-        return {-EBUSY, "taking the driver semaphore (SWSM.SMBI)"};
+        return failure(EBUSY, "taking the driver semaphore (SWSM.SMBI)");
 
     const std::uint64_t end = regs_.now_us() + semaphore_deadline_us;
     for (;;) {
@@ -48,122 +48,107 @@ Status Hw::take_semaphore() {
             break;
         regs_.sleep_us(50);
     }
-    put_semaphore();
-    return {-EBUSY, "taking the firmware semaphore (SWSM.SWESMBI)"};
+    release_semaphore();
+    return failure(EBUSY, "taking the firmware semaphore (SWSM.SWESMBI)");
 }
 
-void Hw::put_semaphore() {
+void Hw::release_semaphore() {
     set_bits(reg::SWSM, swsm::SMBI | swsm::SWESMBI, 0);
 }
 
-Status Hw::lock_sw_fw(std::uint32_t resource) {
+Result<> Hw::lock_sw_fw(std::uint32_t resource) {
     const std::uint32_t owners = resource | resource << sw_fw::FW_SHIFT;
     const std::uint64_t end = regs_.now_us() + semaphore_deadline_us;
 
     for (;;) {
         const bool late = regs_.now_us() >= end;
 
-        if (const Status status = take_semaphore(); !status.ok())
-            return status;
+        TRY(take_semaphore());
         const std::uint32_t sync = regs_.read(reg::SW_FW_SYNC);
         if (!(sync & owners)) {
             regs_.write(reg::SW_FW_SYNC, sync | resource);
-            put_semaphore();
+            release_semaphore();
             return {};
         }
-        put_semaphore();
+        release_semaphore();
         if (late)
-            return {-EBUSY, "waiting for firmware or another driver (SW_FW_SYNC)"};
+            return failure(EBUSY, "waiting for firmware or another driver (SW_FW_SYNC)");
         regs_.sleep_us(5'000);
     }
 }
 
 void Hw::unlock_sw_fw(std::uint32_t resource) {
     // Without the semaphore the bit is cleared all the same: keeping it locks us out too.
-    const bool owner = take_semaphore().ok();
+    const bool owner = take_semaphore().has_value();
 
     set_bits(reg::SW_FW_SYNC, resource, 0);
     if (owner)
-        put_semaphore();
+        release_semaphore();
 }
 
 // SDM p. 44: address and START in one write, poll DONE, data above.
-Status Hw::read_nvm_unlocked(std::uint16_t word, std::uint16_t &value) {
+Result<std::uint16_t> Hw::read_nvm_unlocked(std::uint16_t word) {
     regs_.write(reg::EERD, std::uint32_t{word} << eerd::ADDR_SHIFT | eerd::START);
     if (!wait(reg::EERD, eerd::DONE, eerd::DONE, nvm_word_deadline_us, 5))
-        return {-ETIMEDOUT, "reading the EEPROM (EERD.DONE)"};
-    value = static_cast<std::uint16_t>(regs_.read(reg::EERD) >> eerd::DATA_SHIFT);
-    return {};
+        return failure(ETIMEDOUT, "reading the EEPROM (EERD.DONE)");
+    return static_cast<std::uint16_t>(regs_.read(reg::EERD) >> eerd::DATA_SHIFT);
 }
 
-Status Hw::read_nvm(std::uint16_t word, std::uint16_t &value) {
+Result<std::uint16_t> Hw::read_nvm(std::uint16_t word) {
     const SwFwLock lock(*this, sw_fw::EEPROM);
 
-    return lock.status().ok() ? read_nvm_unlocked(word, value) : lock.status();
+    TRY(lock.status());
+    return read_nvm_unlocked(word);
 }
 
 // SDM 4.5.1.29.14: words 0 to 3Fh add up to BABAh, carries ignored.
-Status Hw::check_nvm() {
+Result<> Hw::check_nvm() {
     const SwFwLock lock(*this, sw_fw::EEPROM);
-
-    if (!lock.status().ok())
-        return lock.status();
-
     std::uint16_t sum = 0;
-    for (std::uint16_t word = 0; word <= nvm::CHECKSUM_WORD; word++) {
-        std::uint16_t value = 0;
-        if (const Status status = read_nvm_unlocked(word, value); !status.ok())
-            return status;
-        sum = static_cast<std::uint16_t>(sum + value);
-    }
+
+    TRY(lock.status());
+    for (std::uint16_t word = 0; word <= nvm::CHECKSUM_WORD; word++)
+        sum = static_cast<std::uint16_t>(sum + TRY(read_nvm_unlocked(word)));
     if (sum != nvm::CHECKSUM)
-        return {-EBADMSG, "checking the EEPROM: its checksum is wrong"};
+        return failure(EBADMSG, "checking the EEPROM: its checksum is wrong");
     return {};
 }
 
-Status Hw::mdic(std::uint32_t command, std::uint32_t &result) {
+Result<std::uint32_t> Hw::mdic(std::uint32_t command) {
     // Each function of the chip has its PHY (Linux, igb_acquire_phy_82575).
     const bool second = (regs_.read(reg::STATUS) & status::FUNCTION_MASK) == status::FUNCTION_1;
     const SwFwLock lock(*this, second ? sw_fw::PHY1 : sw_fw::PHY0);
 
-    if (!lock.status().ok())
-        return lock.status();
+    TRY(lock.status());
     regs_.write(reg::MDIC, command | mdic::PHY_ADDRESS << mdic::PHY_SHIFT);
     if (!wait(reg::MDIC, mdic::READY, mdic::READY, mdic_deadline_us, 50))
-        return {-ETIMEDOUT, "accessing the PHY (MDIC.READY)"};
-    result = regs_.read(reg::MDIC);
+        return failure(ETIMEDOUT, "accessing the PHY (MDIC.READY)");
+    const std::uint32_t result = regs_.read(reg::MDIC);
     if (result & mdic::ERROR)
-        return {-EIO, "accessing the PHY (MDIC.ERROR)"};
+        return failure(EIO, "accessing the PHY (MDIC.ERROR)");
+    return result;
+}
+
+Result<std::uint16_t> Hw::read_phy(std::uint8_t address) {
+    const std::uint32_t result =
+        TRY(mdic(mdic::OP_READ | std::uint32_t{address} << mdic::REG_SHIFT));
+
+    return static_cast<std::uint16_t>(result & mdic::DATA_MASK);
+}
+
+Result<> Hw::write_phy(std::uint8_t address, std::uint16_t value) {
+    TRY(mdic(mdic::OP_WRITE | std::uint32_t{address} << mdic::REG_SHIFT | value));
     return {};
 }
 
-Status Hw::read_phy(std::uint8_t address, std::uint16_t &value) {
-    std::uint32_t result = 0;
-    const Status status = mdic(mdic::OP_READ | std::uint32_t{address} << mdic::REG_SHIFT, result);
+Result<std::uint32_t> Hw::phy_id() {
+    const std::uint16_t high = TRY(read_phy(phy::ID1));
+    const std::uint16_t low = TRY(read_phy(phy::ID2));
+    const std::uint32_t id = std::uint32_t{high} << 16 | low;
 
-    if (status.ok())
-        value = static_cast<std::uint16_t>(result & mdic::DATA_MASK);
-    return status;
-}
-
-Status Hw::write_phy(std::uint8_t address, std::uint16_t value) {
-    std::uint32_t result = 0;
-
-    return mdic(mdic::OP_WRITE | std::uint32_t{address} << mdic::REG_SHIFT | value, result);
-}
-
-Status Hw::phy_id(std::uint32_t &id) {
-    std::uint16_t high = 0;
-    std::uint16_t low = 0;
-
-    if (const Status status = read_phy(phy::ID1, high); !status.ok())
-        return status;
-    if (const Status status = read_phy(phy::ID2, low); !status.ok())
-        return status;
-    id = std::uint32_t{high} << 16 | low;
     if (id == 0 || id == 0xFFFFFFFF)
-        return {-ENODEV, "identifying the PHY: none answers"};
-    return {};
+        return failure(ENODEV, "identifying the PHY: none answers");
+    return id;
 }
 
 } // namespace igb

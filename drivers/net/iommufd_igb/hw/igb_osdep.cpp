@@ -1,50 +1,36 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-// The real registers.
+// The real registers, and time.
 
-#include "hw/igb_mmio.hpp"
+#include "hw/igb_osdep.hpp"
 
 #include <ctime>
-#include <new>
 
 #include <rte_cycles.h>
 #include <rte_io.h>
 
 namespace igb {
 
-namespace {
+// rte_read32() and rte_write32() bring the barriers that Registers promises.
+std::uint32_t Registers::read(std::uint32_t offset) const {
+    return rte_read32(static_cast<volatile std::uint8_t *>(bar_) + offset);
+}
 
-class MmioRegisters final : public Registers {
-public:
-    explicit MmioRegisters(void *bar) : bar_(static_cast<volatile std::uint8_t *>(bar)) {}
+void Registers::write(std::uint32_t offset, std::uint32_t value) const {
+    rte_write32(value, static_cast<volatile std::uint8_t *>(bar_) + offset);
+}
 
-    // rte_read32() and rte_write32() bring the barriers that Registers promises.
-    std::uint32_t read(std::uint32_t offset) override { return rte_read32(bar_ + offset); }
-    void write(std::uint32_t offset, std::uint32_t value) override {
-        rte_write32(value, bar_ + offset);
-    }
+std::uint64_t Registers::now_us() const {
+    timespec now;
 
-    std::uint64_t now_us() override {
-        timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
+}
 
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
-               static_cast<std::uint64_t>(now.tv_nsec) / 1'000;
-    }
-
-    void sleep_us(std::uint32_t us) override { rte_delay_us_sleep(us); }
-
-private:
-    volatile std::uint8_t *bar_;
-};
-
-static_assert(sizeof(MmioRegisters) <= registers_room);
-
-} // namespace
-
-Registers &make_registers(void *room, void *bar) {
-    return *new (room) MmioRegisters(bar);
+void Registers::sleep_us(std::uint32_t us) const {
+    rte_delay_us_sleep(us);
 }
 
 } // namespace igb

@@ -4,8 +4,11 @@
 
 // The seam between hardware control and the hardware: register access and time.
 //
-// hw/igb_osdep.cpp has the real one. tests/model has a model of the device whose clock stands
-// still until somebody sleeps, so that every deadline can be tested in no time.
+// igb_osdep.cpp has the real functions. tests/model has others of the same names, over a model of
+// the device whose clock stands still until somebody sleeps, so that every deadline can be tested
+// in no time. Which of them a program has is decided when it is linked: a Registers is an address
+// and no more, is made where it is needed, and leaves nothing (a vtable's address, say) in memory
+// that processes share.
 
 #include <cstdint>
 
@@ -13,20 +16,23 @@ namespace igb {
 
 class Registers {
 public:
+    // bar: BAR 0, register_space bytes.
+    explicit Registers(void *bar) : bar_(bar) {}
+
     // 32-bit read at a byte offset; ordered after every access made before it.
-    virtual std::uint32_t read(std::uint32_t offset) = 0;
+    std::uint32_t read(std::uint32_t offset) const; // NOLINT(*-use-nodiscard): has side effects
 
     // 32-bit write at a byte offset; memory written before it is visible to the device.
-    virtual void write(std::uint32_t offset, std::uint32_t value) = 0;
+    void write(std::uint32_t offset, std::uint32_t value) const;
 
     // Monotonic clock in microseconds.
-    virtual std::uint64_t now_us() = 0;
+    [[nodiscard]] std::uint64_t now_us() const;
 
     // Let at least us microseconds pass.
-    virtual void sleep_us(std::uint32_t us) = 0;
+    void sleep_us(std::uint32_t us) const;
 
-protected:
-    ~Registers() = default;
+private:
+    void *bar_;
 };
 
 } // namespace igb

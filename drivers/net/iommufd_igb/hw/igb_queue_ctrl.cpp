@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-// Receive and transmit units of the 82576: rings, RSS, enabling and disabling.
+// Receive and transmit units of the 82576: rings, enabling and disabling.
 
 #include "hw/igb_hw.hpp"
 
@@ -22,15 +22,8 @@ constexpr std::uint32_t thresholds(std::uint8_t pthresh, std::uint8_t hthresh,
 // CRC is stripped, bad packets are not stored, broadcasts are accepted. LPE is always on,
 // so that RLPML alone decides what is too long: with LPE off the limit is fixed (SDM
 // 14.9.34).
-void Hw::setup_rx(const RxSetup &setup) {
-    std::uint32_t value = rctl::BAM | rctl::SECRC | rctl::LPE;
-
-    if (setup.promiscuous)
-        value |= rctl::UPE;
-    if (setup.promiscuous || setup.all_multicast)
-        value |= rctl::MPE;
-    regs_.write(reg::RCTL, value);
-    set_max_frame(setup.max_frame);
+void Hw::setup_rx() {
+    regs_.write(reg::RCTL, rctl::BAM | rctl::SECRC | rctl::LPE);
 
     // Receive queue 0 comes out of reset enabled (QEMU igb_mac_reg_init; Linux
     // igb_setup_rctl); its ring is programmed while it is off.
@@ -38,37 +31,7 @@ void Hw::setup_rx(const RxSetup &setup) {
 
     // PCSD puts the RSS hash where the packet checksum would be; several queues need it
     // (SDM 5.4.2).
-    set_bits(reg::RXCSUM, rxcsum::IPOFL | rxcsum::TUOFL,
-             rxcsum::PCSD | (setup.ip_checksum ? rxcsum::IPOFL : 0) |
-                 (setup.l4_checksum ? rxcsum::TUOFL : 0));
-    set_vlan_strip(setup.vlan_strip);
-}
-
-void Hw::set_vlan_strip(bool on) {
-    set_bits(reg::CTRL, ctrl::VME, on ? ctrl::VME : 0);
-}
-
-void Hw::set_max_frame(std::uint32_t max_frame) {
-    regs_.write(reg::RLPML, max_frame);
-}
-
-void Hw::setup_rss(const Rss &rss) {
-    regs_.write(reg::MRQC, 0);
-    if (rss.fields == 0)
-        return;
-
-    for (std::uint32_t i = 0; i < rss_key_size; i += 4)
-        regs_.write(reg::RSSRK + i, std::uint32_t{rss.key[i]} | std::uint32_t{rss.key[i + 1]} << 8 |
-                                        std::uint32_t{rss.key[i + 2]} << 16 |
-                                        std::uint32_t{rss.key[i + 3]} << 24);
-    // An entry is the queue number itself, where the 82575 has it in bits 7:6 (DPDK 22.11.11,
-    // igb_rss_configure; QEMU, igb_rss_parse_packet).
-    for (std::uint32_t i = 0; i < reta_size; i += 4)
-        regs_.write(reg::RETA + i, std::uint32_t{rss.reta[i]} |
-                                       std::uint32_t{rss.reta[i + 1]} << 8 |
-                                       std::uint32_t{rss.reta[i + 2]} << 16 |
-                                       std::uint32_t{rss.reta[i + 3]} << 24);
-    regs_.write(reg::MRQC, rss.fields | mrqc::ENABLE_RSS);
+    set_bits(reg::RXCSUM, 0, rxcsum::PCSD);
 }
 
 // The transmit unit is on, its queues are not yet.
@@ -105,33 +68,31 @@ void Hw::program_tx_queue(std::uint16_t queue, const TxRing &ring) {
     regs_.write(reg::TDT(queue), 0);
 }
 
-Status Hw::set_enable(std::uint32_t offset, bool on, const char *step) {
+Result<> Hw::set_enable(std::uint32_t offset, bool on, const char *step) {
     const std::uint32_t wanted = on ? xdctl::ENABLE : 0;
 
     set_bits(offset, xdctl::ENABLE, wanted);
     if (!wait(offset, xdctl::ENABLE, wanted, queue_deadline_us, 100))
-        return {-ETIMEDOUT, step};
+        return failure(ETIMEDOUT, step);
     return {};
 }
 
 // The tail comes after ENABLE: a write to a disabled queue's RDT is ignored (SDM 14.3.59).
-Status Hw::enable_rx_queue(std::uint16_t queue, std::uint16_t tail) {
-    const Status status = set_enable(reg::RXDCTL(queue), true, "enabling a receive queue");
-
-    if (status.ok())
-        regs_.write(reg::RDT(queue), tail);
-    return status;
+Result<> Hw::enable_rx_queue(std::uint16_t queue, std::uint16_t tail) {
+    TRY(set_enable(reg::RXDCTL(queue), true, "enabling a receive queue"));
+    regs_.write(reg::RDT(queue), tail);
+    return {};
 }
 
-Status Hw::enable_tx_queue(std::uint16_t queue) {
+Result<> Hw::enable_tx_queue(std::uint16_t queue) {
     return set_enable(reg::TXDCTL(queue), true, "enabling a transmit queue");
 }
 
-Status Hw::disable_rx_queue(std::uint16_t queue) {
+Result<> Hw::disable_rx_queue(std::uint16_t queue) {
     return set_enable(reg::RXDCTL(queue), false, "disabling a receive queue");
 }
 
-Status Hw::disable_tx_queue(std::uint16_t queue) {
+Result<> Hw::disable_tx_queue(std::uint16_t queue) {
     return set_enable(reg::TXDCTL(queue), false, "disabling a transmit queue");
 }
 

@@ -11,7 +11,7 @@ namespace igb {
 
 namespace {
 
-std::uint64_t read_octets(Registers &regs, std::uint32_t low, std::uint32_t high) {
+std::uint64_t read_octets(Registers regs, std::uint32_t low, std::uint32_t high) {
     const std::uint64_t value = regs.read(low);
 
     return value | std::uint64_t{regs.read(high)} << 32;

@@ -62,7 +62,7 @@ TEST_P(TxPiecesTest, OneDescriptorForEachPiece) {
     const struct {
         std::size_t offset;
         std::uint16_t length;
-        unsigned int pieces;
+        unsigned int nb_descs;
     } cases[] = {
         {0, 60, 1},
         {page_size - 60, 60, 1},
@@ -83,10 +83,10 @@ TEST_P(TxPiecesTest, OneDescriptorForEachPiece) {
 
         device().sent.clear();
         ASSERT_EQ(1, send({at(c.offset, c.length)}));
-        EXPECT_EQ(c.pieces, device().transmit(0));
+        EXPECT_EQ(c.nb_descs, device().transmit(0));
         ASSERT_EQ(1u, device().sent.size());
         EXPECT_EQ(data_at(c.offset, c.length), device().sent[0].data);
-        EXPECT_EQ(c.pieces, device().sent[0].pieces);
+        EXPECT_EQ(c.nb_descs, device().sent[0].nb_descs);
         EXPECT_EQ(1u, stats().opackets - packets);
         EXPECT_EQ(c.length, stats().obytes - bytes);
     }
@@ -98,7 +98,7 @@ TEST_P(TxPiecesTest, OneDescriptorForEachPiece) {
 // Pieces lie across the end of a batch and of the ring, at every place of both.
 TEST_P(TxPiecesTest, AnywhereInTheRing) {
     constexpr std::size_t offset = page_size - 1;
-    constexpr std::uint16_t length = 2 * page_size + 100; // four pieces
+    constexpr std::uint16_t length = 2 * page_size + 100; // four segments
     std::uint32_t plain = 0;
     std::size_t descriptors = 0;
 

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// rte_eth_conf, read.
+
+#include "ethdev/igb_config.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "hw/igb_regs.hpp"
+#include "igb_log.hpp"
+
+namespace igb {
+
+namespace {
+
+// Toeplitz key of Microsoft's RSS verification suite, the default of other drivers too.
+constexpr std::array<std::uint8_t, rss_key_size> default_key = {
+    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+    0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+    0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+
+// The hardware has one switch for both.
+constexpr std::uint64_t l4_checksums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+
+std::uint32_t rss_fields(std::uint64_t rss_hf) {
+    static constexpr struct {
+        std::uint64_t hash;
+        std::uint32_t field;
+    } hash_fields[] = {
+        {RTE_ETH_RSS_IPV4, mrqc::IPV4},
+        {RTE_ETH_RSS_NONFRAG_IPV4_TCP, mrqc::IPV4_TCP},
+        {RTE_ETH_RSS_NONFRAG_IPV4_UDP, mrqc::IPV4_UDP},
+        {RTE_ETH_RSS_IPV6, mrqc::IPV6},
+        {RTE_ETH_RSS_NONFRAG_IPV6_TCP, mrqc::IPV6_TCP},
+        {RTE_ETH_RSS_NONFRAG_IPV6_UDP, mrqc::IPV6_UDP},
+    };
+    std::uint32_t fields = 0;
+
+    for (const auto &entry : hash_fields)
+        if (rss_hf & entry.hash)
+            fields |= entry.field;
+    return fields;
+}
+
+int parse_rss(const rte_eth_dev *dev, Rss &rss) {
+    const rte_eth_rss_conf &conf = dev->data->dev_conf.rx_adv_conf.rss_conf;
+
+    rss = {.fields = 0, .key = default_key, .reta = {}};
+    if (!(dev->data->dev_conf.rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG))
+        return 0;
+    rss.fields = rss_fields(conf.rss_hf);
+    if (conf.rss_key != nullptr) {
+        if (conf.rss_key_len != 0 && conf.rss_key_len != rss_key_size) {
+            IGB_PORT_LOG(ERR, dev, "an RSS key has %u bytes, not %u", rss_key_size,
+                         conf.rss_key_len);
+            return -EINVAL;
+        }
+        std::memcpy(rss.key.data(), conf.rss_key, rss_key_size);
+    }
+    const std::uint16_t queues = std::max<std::uint16_t>(dev->data->nb_rx_queues, 1);
+    for (std::uint16_t i = 0; i < reta_size; i++)
+        rss.reta[i] = static_cast<std::uint8_t>(i % queues);
+    return 0;
+}
+
+// What the driver does not do and ethdev does not refuse for it.
+int refuse_unsupported(const rte_eth_dev *dev) {
+    const rte_eth_conf &conf = dev->data->dev_conf;
+
+    if ((conf.rxmode.mq_mode & ~RTE_ETH_MQ_RX_RSS_FLAG) != 0 ||
+        conf.txmode.mq_mode != RTE_ETH_MQ_TX_NONE) {
+        IGB_PORT_LOG(ERR, dev, "of multi-queue modes only RSS is supported");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+} // namespace
+
+RxOffloads parse_rx_offloads(std::uint64_t offloads) {
+    return {.ip_checksum = (offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0,
+            .l4_checksum = (offloads & l4_checksums) != 0,
+            .vlan_strip = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0};
+}
+
+int parse_config(const rte_eth_dev *dev, Settings &settings) {
+    Rss rss;
+
+    if (const int ret = refuse_unsupported(dev); ret != 0)
+        return ret;
+    if (const int ret = parse_rss(dev, rss); ret != 0)
+        return ret;
+    settings.rss = rss;
+    settings.offloads = parse_rx_offloads(dev->data->dev_conf.rxmode.offloads);
+    return 0;
+}
+
+} // namespace igb

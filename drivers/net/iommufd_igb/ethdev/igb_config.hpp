@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+#pragma once
+
+// What an application asks of a port in rte_eth_conf, and what the driver can do of it. A
+// configuration is read here and nowhere else: what it asks for becomes settings of the device, or
+// is refused with a line that says what and why. Nothing is accepted and ignored.
+
+#include <cstdint>
+
+#include <ethdev_driver.h>
+#include <rte_ethdev.h>
+
+#include "hw/igb_settings.hpp"
+
+namespace igb {
+
+inline constexpr std::uint64_t supported_rss_types =
+    RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP |
+    RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
+
+inline constexpr std::uint64_t supported_rx_offloads =
+    RTE_ETH_RX_OFFLOAD_VLAN_STRIP | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM |
+    RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_RSS_HASH;
+
+inline constexpr std::uint64_t supported_tx_offloads = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+
+// Header, one VLAN tag and CRC: longest frame = MTU + this.
+inline constexpr std::uint32_t frame_overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 4;
+
+// Offloads and RSS of dev->data->dev_conf into settings; 0, or -EINVAL or -ENOTSUP after saying
+// why, with settings as they were.
+int parse_config(const rte_eth_dev *dev, Settings &settings);
+
+// The receive offloads of a port.
+RxOffloads parse_rx_offloads(std::uint64_t offloads);
+
+} // namespace igb
