@@ -41,6 +41,65 @@ TEST_F(SetupTest, OtherMultiQueueModesAreRefused) {
     EXPECT_EQ(-EINVAL, configure(1, conf));
 }
 
+TEST_F(SetupTest, WhatTheDriverDoesNotDoIsRefusedByName) {
+    const struct {
+        const char *words;
+        void (*ask)(rte_eth_conf &);
+    } cases[] = {
+        {"link_speeds",
+         [](rte_eth_conf &conf) {
+             conf.link_speeds = RTE_ETH_LINK_SPEED_100M | RTE_ETH_LINK_SPEED_FIXED;
+         }},
+        {"link_speeds", [](rte_eth_conf &conf) { conf.link_speeds = RTE_ETH_LINK_SPEED_1G; }},
+        {"intr_conf", [](rte_eth_conf &conf) { conf.intr_conf.rxq = 1; }},
+        {"lpbk_mode", [](rte_eth_conf &conf) { conf.lpbk_mode = 1; }},
+        {"dcb_capability_en", [](rte_eth_conf &conf) { conf.dcb_capability_en = 1; }},
+        {"VLAN tag", [](rte_eth_conf &conf) { conf.txmode.hw_vlan_insert_pvid = 1; }},
+    };
+
+    ASSERT_EQ(0, probe());
+    for (const auto &each : cases) {
+        rte_eth_conf conf{};
+        test::LogCapture log;
+        each.ask(conf);
+        EXPECT_EQ(-ENOTSUP, configure(1, conf)) << each.words;
+        EXPECT_NE(std::string::npos, log.text().find(each.words)) << log.text();
+    }
+    EXPECT_EQ(0, configure()) << "negative control: nothing of it asked for";
+}
+
+TEST_F(SetupTest, DeferredStartIsRefused) {
+    rte_eth_conf conf{};
+    rte_eth_rxconf rxconf{};
+    rte_eth_txconf txconf{};
+
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
+    test::LogCapture log;
+    rxconf.rx_deferred_start = 1;
+    EXPECT_EQ(-ENOTSUP, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, &rxconf, pool));
+    txconf.tx_deferred_start = 1;
+    EXPECT_EQ(-ENOTSUP, rte_eth_tx_queue_setup(port_id, 0, ring_size, 0, &txconf));
+    EXPECT_NE(std::string::npos, log.text().find("Rx queue 0: deferred start")) << log.text();
+    EXPECT_NE(std::string::npos, log.text().find("Tx queue 0: deferred start")) << log.text();
+}
+
+TEST_F(SetupTest, StartNeedsEveryQueueThatWasCounted) {
+    rte_eth_conf conf{};
+
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 2, 1, &conf));
+    ASSERT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, nullptr, pool));
+    test::LogCapture log;
+    EXPECT_EQ(-EINVAL, start());
+    EXPECT_NE(std::string::npos, log.text().find("Rx queue 1 of 2 is not set up")) << log.text();
+    ASSERT_EQ(0, rte_eth_rx_queue_setup(port_id, 1, ring_size, 0, nullptr, pool));
+    EXPECT_EQ(-EINVAL, start());
+    EXPECT_NE(std::string::npos, log.text().find("Tx queue 0 of 1 is not set up")) << log.text();
+    ASSERT_EQ(0, rte_eth_tx_queue_setup(port_id, 0, ring_size, 0, nullptr));
+    EXPECT_EQ(0, start());
+}
+
 TEST_F(SetupTest, PoolOfAnotherKindIsToldTheFasterOne) {
     rte_mempool *foreign = make_lying_pool(127);
     rte_eth_conf conf{};

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
 #include <cstring>
 
 #include "hw/igb_regs.hpp"
@@ -74,6 +75,31 @@ int refuse_unsupported(const rte_eth_dev *dev) {
         conf.txmode.mq_mode != RTE_ETH_MQ_TX_NONE) {
         IGB_PORT_LOG(ERR, dev, "of multi-queue modes only RSS is supported");
         return -EINVAL;
+    }
+    if (conf.link_speeds != RTE_ETH_LINK_SPEED_AUTONEG) {
+        IGB_PORT_LOG(ERR, dev,
+                     "link_speeds 0x%" PRIx32 ": the link is negotiated among all speeds, which "
+                     "is RTE_ETH_LINK_SPEED_AUTONEG (0); fixed or chosen speeds are not supported",
+                     conf.link_speeds);
+        return -ENOTSUP;
+    }
+    if (conf.intr_conf.rxq != 0 || conf.intr_conf.lsc != 0 || conf.intr_conf.rmv != 0) {
+        IGB_PORT_LOG(ERR, dev,
+                     "intr_conf: interrupts are not supported; poll, and ask rte_eth_link_get()");
+        return -ENOTSUP;
+    }
+    if (conf.lpbk_mode != 0) {
+        IGB_PORT_LOG(ERR, dev, "lpbk_mode %" PRIu32 ": loopback is not supported", conf.lpbk_mode);
+        return -ENOTSUP;
+    }
+    if (conf.dcb_capability_en != 0) {
+        IGB_PORT_LOG(ERR, dev, "dcb_capability_en: DCB is not supported");
+        return -ENOTSUP;
+    }
+    if (conf.txmode.hw_vlan_insert_pvid || conf.txmode.hw_vlan_reject_tagged ||
+        conf.txmode.hw_vlan_reject_untagged) {
+        IGB_PORT_LOG(ERR, dev, "txmode: no VLAN tag is inserted or rejected on transmit");
+        return -ENOTSUP;
     }
     return 0;
 }

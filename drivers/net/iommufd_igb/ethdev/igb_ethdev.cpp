@@ -199,6 +199,25 @@ Result<> identify(rte_eth_dev *dev) {
     return {};
 }
 
+// Every queue that was counted is set up.
+int check_queues(const rte_eth_dev *dev) {
+    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
+        if (dev->data->rx_queues[i] == nullptr) {
+            IGB_PORT_LOG(ERR, dev, "Rx queue %u of %u is not set up: rte_eth_rx_queue_setup()", i,
+                         dev->data->nb_rx_queues);
+            return -EINVAL;
+        }
+    }
+    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
+        if (dev->data->tx_queues[i] == nullptr) {
+            IGB_PORT_LOG(ERR, dev, "Tx queue %u of %u is not set up: rte_eth_tx_queue_setup()", i,
+                         dev->data->nb_tx_queues);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
 } // namespace
 
 int dev_init(rte_eth_dev *dev, void *) {
@@ -236,6 +255,8 @@ int dev_configure(rte_eth_dev *dev) {
 int dev_start(rte_eth_dev *dev) {
     Port &port = port_of(dev);
 
+    if (const int ret = check_queues(dev); ret != 0)
+        return ret;
     if (const int ret = check_buffers(dev, dev->data->mtu); ret != 0)
         return ret;
     if (const int ret = report(dev, bring_up(dev)); ret != 0)

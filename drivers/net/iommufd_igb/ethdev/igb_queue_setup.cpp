@@ -134,8 +134,21 @@ int hold_buffers(const rte_eth_dev *dev, RxQueue &queue) {
 }
 
 // ethdev checks this against dev_infos_get() too; a ring of another size would overrun.
-bool is_ring_size(std::uint16_t nb_desc) {
-    return nb_desc >= min_ring_size && nb_desc <= max_ring_size && nb_desc % batch_size == 0;
+int check_ring_size(const rte_eth_dev *dev, const char *kind, std::uint16_t id,
+                    std::uint16_t nb_desc) {
+    if (nb_desc >= min_ring_size && nb_desc <= max_ring_size && nb_desc % batch_size == 0)
+        return 0;
+    IGB_PORT_LOG(ERR, dev, "%s queue %u: a ring has %u to %u descriptors in steps of %u, not %u",
+                 kind, id, min_ring_size, max_ring_size, batch_size, nb_desc);
+    return -EINVAL;
+}
+
+// There is no queue start: what is to be started later would never be.
+int check_start(const rte_eth_dev *dev, const char *kind, std::uint16_t id, bool deferred) {
+    if (!deferred)
+        return 0;
+    IGB_PORT_LOG(ERR, dev, "%s queue %u: deferred start is not supported", kind, id);
+    return -ENOTSUP;
 }
 
 int check_thresholds(const rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc,
@@ -190,8 +203,10 @@ std::uint16_t buffer_size_of(const rte_eth_dev *dev, std::uint16_t id, rte_mempo
 
 int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, unsigned int socket,
                    const rte_eth_rxconf *conf, rte_mempool *pool) {
-    if (!is_ring_size(nb_desc))
-        return -EINVAL;
+    if (const int ret = check_ring_size(dev, "Rx", id, nb_desc); ret != 0)
+        return ret;
+    if (const int ret = check_start(dev, "Rx", id, conf->rx_deferred_start != 0); ret != 0)
+        return ret;
     if (const int ret = check_rx_conf(dev, id, nb_desc, *conf, pool); ret != 0)
         return ret;
     const std::uint16_t buffer_size = buffer_size_of(dev, id, pool);
@@ -224,8 +239,10 @@ int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
 
 int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, unsigned int socket,
                    const rte_eth_txconf *conf) {
-    if (!is_ring_size(nb_desc))
-        return -EINVAL;
+    if (const int ret = check_ring_size(dev, "Tx", id, nb_desc); ret != 0)
+        return ret;
+    if (const int ret = check_start(dev, "Tx", id, conf->tx_deferred_start != 0); ret != 0)
+        return ret;
     if (const int ret = check_thresholds(dev, id, nb_desc, *conf); ret != 0)
         return ret;
 
