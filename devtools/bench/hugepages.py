@@ -26,10 +26,10 @@ class Hugepages:
 
     def __enter__(self):
         try:
-            missing = self.wanted - read("free_hugepages")
-            if missing > 0:
+            lacking = self.wanted - read("free_hugepages")
+            if lacking > 0:
                 before = read("nr_hugepages")
-                add(missing)
+                add(lacking)
                 self.taken = read("nr_hugepages") - before
             if read("free_hugepages") < self.wanted:
                 self.problems.append(f"fewer than {self.wanted} hugepages could be had")

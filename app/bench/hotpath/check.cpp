@@ -69,7 +69,7 @@ uint64_t value_of(const RxImage &image, const Field &field) {
     return value;
 }
 
-void add(Differences &differences, const std::string &what, const std::string &example) {
+void record(Differences &differences, const std::string &what, const std::string &example) {
     Difference &difference = differences[what];
 
     if (difference.packets++ == 0)
@@ -86,20 +86,14 @@ std::string text(const char *format, uint64_t a, uint64_t b, uint64_t c = 0, uin
 bool same_count(size_t expected, size_t actual, const char *what, Differences &differences) {
     if (expected == actual)
         return true;
-    add(differences, what, text("%" PRIu64 " instead of %" PRIu64, actual, expected));
+    record(differences, what, text("%" PRIu64 " instead of %" PRIu64, actual, expected));
     return false;
 }
 
 /** Rounds that begin and end at the same place of the rings lose no mbuf. */
 void check_leaks(Variant &variant, Op op, Differences &differences) {
     Round round(variant, op, 32, Cache::warm);
-    struct {
-        void start() {}
-        void stop() {}
-        uint16_t call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count) {
-            return burst(queue, packets, count);
-        }
-    } meter;
+    Unmetered meter;
 
     for (unsigned int i = 0; i < kSettle; i++)
         round.run(meter);
@@ -108,8 +102,8 @@ void check_leaks(Variant &variant, Op op, Differences &differences) {
         round.run(meter);
     const unsigned int after = rte_mempool_in_use_count(variant.pool);
     if (after != before)
-        add(differences, std::string("mbufs in use, ") + name_of(op),
-            text("%" PRIu64 " and 64 rounds later %" PRIu64, before, after));
+        record(differences, std::string("mbufs in use, ") + name_of(op),
+               text("%" PRIu64 " and 64 rounds later %" PRIu64, before, after));
 }
 
 void print(const Variant &variant, size_t packets, const Differences &differences) {
@@ -135,18 +129,18 @@ void compare(const std::vector<Descriptor> &traffic, const std::vector<RxImage> 
         for (const Field &field : kFields) {
             if (std::memcmp(&expected[i].bytes[field.offset], &actual[i].bytes[field.offset],
                             field.size) != 0)
-                add(differences, field.name,
-                    text("%#" PRIx64 " instead of %#" PRIx64 " for descriptor %016" PRIx64
-                         " %016" PRIx64,
-                         value_of(actual[i], field), value_of(expected[i], field), traffic[i].lo,
-                         traffic[i].hi));
+                record(differences, field.name,
+                       text("%#" PRIx64 " instead of %#" PRIx64 " for descriptor %016" PRIx64
+                            " %016" PRIx64,
+                            value_of(actual[i], field), value_of(expected[i], field), traffic[i].lo,
+                            traffic[i].hi));
         }
         if (!actual[i].own_port)
-            add(differences, "port", "not the port's number");
+            record(differences, "port", "not the port's number");
         if (!actual[i].own_pool)
-            add(differences, "pool", "not the queue's pool");
+            record(differences, "pool", "not the queue's pool");
         if (!actual[i].own_buffer)
-            add(differences, "buf_iova", "not the buffer that the device wrote to");
+            record(differences, "buf_iova", "not the buffer that the device wrote to");
     }
 }
 
@@ -156,10 +150,11 @@ void compare(const std::vector<TxImage> &expected, const std::vector<TxImage> &a
         return;
     for (size_t i = 0; i < expected.size(); i++) {
         if (actual[i].command != expected[i].command)
-            add(differences, "tx command",
+            record(
+                differences, "tx command",
                 text("%#" PRIx64 " instead of %#" PRIx64, actual[i].command, expected[i].command));
         if (!actual[i].own_address)
-            add(differences, "tx address", "not that of the packet's data");
+            record(differences, "tx address", "not that of the packet's data");
     }
 }
 
@@ -169,9 +164,9 @@ void check_buffers(Variant &variant, Differences &differences) {
     if (variant.uses_pool)
         for (const Op op : {Op::rx, Op::tx, Op::fwd})
             check_leaks(variant, op, differences);
-    for (unsigned int i = 0; i < variant.device->rx_room(); i++)
+    for (unsigned int i = 0; i < variant.device->rx_posted(); i++)
         if (!seen.insert(variant.device->rx_buffer(i)).second)
-            add(differences, "Rx ring", "a buffer that is in it twice");
+            record(differences, "Rx ring", "a buffer that is in it twice");
 }
 
 bool check_output(const Variants &variants) {

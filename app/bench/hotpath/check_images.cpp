@@ -86,7 +86,7 @@ std::vector<RxImage> receive_all(Variant &variant, const std::vector<Descriptor>
 
     for (auto packet = traffic.begin(); packet != traffic.end() || !buffers.empty();) {
         for (uint32_t n = random.below(kLargestBurst); n > 0 && packet != traffic.end(); n--) {
-            if (variant.device->rx_room() == 0)
+            if (variant.device->rx_posted() == 0)
                 break;
             buffers.push_back(variant.device->rx_buffer(0));
             variant.device->receive(*packet++);
@@ -110,7 +110,7 @@ std::vector<TxImage> send_all(Variant &variant, unsigned int count) {
     std::vector<TxImage> images;
     std::deque<uint64_t> addresses;
     rte_mbuf *packets[kLargestBurst];
-    const auto see = [&](const Descriptor &descriptor) {
+    const auto record = [&](const Descriptor &descriptor) {
         images.push_back({.command = descriptor.hi & ~tx::RS,
                           .own_address = descriptor.lo == addresses.front()});
         addresses.pop_front();
@@ -131,7 +131,7 @@ std::vector<TxImage> send_all(Variant &variant, unsigned int count) {
             const uint16_t now = variant.tx.burst(variant.tx.queue, packets + sent,
                                                   static_cast<uint16_t>(wanted - sent));
             sent = static_cast<uint16_t>(sent + now);
-            variant.device->transmit(see);
+            variant.device->transmit(record);
             if (now == 0)
                 throw std::runtime_error(variant.name + " does not send");
         }

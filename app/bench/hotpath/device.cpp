@@ -64,7 +64,7 @@ void Device::open_rings() {
     tx_head_ = 0;
 }
 
-Descriptor Device::in_form(const Descriptor &written) const {
+Descriptor Device::native_form(const Descriptor &written) const {
     constexpr uint64_t errors = rx::L4E | rx::IPE;
 
     return {.lo = written.lo,
@@ -80,13 +80,13 @@ void Device::write_back(const Descriptor &written) {
 }
 
 void Device::receive(const Descriptor &written, unsigned int count, Cache cache) {
-    const Descriptor own = in_form(written);
+    const Descriptor own = native_form(written);
     const unsigned int first = rx_head_;
 
-    if (rx_room() < count)
+    if (rx_posted() < count)
         throw std::runtime_error(std::string(model_.name) + ": the driver has given " +
-                                 std::to_string(rx_room()) + " buffers, " + std::to_string(count) +
-                                 " are needed");
+                                 std::to_string(rx_posted()) + " buffers, " +
+                                 std::to_string(count) + " are needed");
     for (unsigned int i = 0; i < count; i++) {
         if (cache == Cache::flushed)
             flush(rx_ring_[rx_head_].lo); // the payload
@@ -122,9 +122,9 @@ unsigned int Device::transmit(Cache cache) {
     return count;
 }
 
-void Device::transmit(const std::function<void(const Descriptor &)> &see) {
+void Device::transmit(const std::function<void(const Descriptor &)> &visit) {
     for (unsigned int i = distance(tx_head_, tx_tail(), tx_mask_); i > 0; i--) {
-        see({.lo = tx_ring_[tx_head_].lo, .hi = tx_ring_[tx_head_].hi});
+        visit({.lo = tx_ring_[tx_head_].lo, .hi = tx_ring_[tx_head_].hi});
         complete(tx_head_);
         tx_head_ = (tx_head_ + 1) & tx_mask_;
     }

@@ -37,19 +37,19 @@ public:
     void open_rings();
 
     /** Descriptors that the driver has given for reception and that are not used yet. */
-    unsigned int rx_room() { return distance(rx_head_, rx_tail(), rx_mask_); }
+    unsigned int rx_posted() { return distance(rx_head_, rx_tail(), rx_mask_); }
 
     /**
      * Address of a buffer given for reception.
-     * @param i  0 is the next one to be used; below rx_room().
+     * @param i  0 is the next one to be used; below rx_posted().
      */
     uint64_t rx_buffer(unsigned int i) const { return rx_ring_[(rx_head_ + i) & rx_mask_].lo; }
 
     /**
-     * Receive a packet into the next buffer; rx_room() must not be 0.
+     * Receive a packet into the next buffer; rx_posted() must not be 0.
      * @param written  As the 82576 has it; brought into the form of this NIC.
      */
-    void receive(const Descriptor &written) { write_back(in_form(written)); }
+    void receive(const Descriptor &written) { write_back(native_form(written)); }
 
     /** The same for the next @p count buffers. */
     void receive(const Descriptor &written, unsigned int count, Cache cache);
@@ -61,7 +61,7 @@ public:
     unsigned int transmit(Cache cache);
 
     /** The same, showing each descriptor first. */
-    void transmit(const std::function<void(const Descriptor &)> &see);
+    void transmit(const std::function<void(const Descriptor &)> &visit);
 
     /** Descriptors written back for transmitted packets so far. */
     uint64_t tx_write_backs() const { return tx_write_backs_; }
@@ -74,7 +74,7 @@ private:
         return (to - from) & mask;
     }
     volatile Descriptor *ring(const NicModel::Queue &queue, unsigned int &mask);
-    Descriptor in_form(const Descriptor &written) const;
+    Descriptor native_form(const Descriptor &written) const;
     void write_back(const Descriptor &written);
     void complete(unsigned int index);
 

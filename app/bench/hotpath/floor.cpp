@@ -57,13 +57,13 @@ inline uint16_t receive(const FloorRx &queue, rte_mbuf **packets, uint16_t count
             return static_cast<uint16_t>(i);
         const __m128i descriptor = _mm_load_si128(slot);
         rte_mbuf *mbuf = current[i];
-        rte_mbuf *fresh = spare[i];
+        rte_mbuf *replacement = spare[i];
 
         __builtin_prefetch(current[i + kFloorAhead]);
-        current[i] = fresh;
+        current[i] = replacement;
         spare[i] = mbuf;
         packets[i] = mbuf;
-        const __m128i buffer = _mm_loadl_epi64(at(fresh, offsetof(rte_mbuf, buf_iova)));
+        const __m128i buffer = _mm_loadl_epi64(at(replacement, offsetof(rte_mbuf, buf_iova)));
         _mm_store_si128(slot, _mm_add_epi64(buffer, headroom));
         fill(tables, mbuf, descriptor);
     }

@@ -2,130 +2,21 @@
  * Copyright(c) 2026 The dpdk-iommufd authors
  */
 
-/** @file bench_hotpath: the command line. */
+/** @file bench_hotpath: from the command line to a mode. */
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <getopt.h>
 #include <stdexcept>
 #include <unistd.h>
 
 #include "delay.hpp"
-#include "json.hpp"
 #include "modes.hpp"
+#include "options.hpp"
 
 namespace bench {
 
 namespace {
-
-constexpr const char *kUsage = R"(usage: bench_hotpath MODE [OPTION...]
-
-Drives the burst functions of stock net_e1000_igb, of net_ixgbe (vector), of a floor and of
-net_iommufd_igb on models of the hardware in this process. Prints JSON, an object per line.
-
-modes
-  list              what there is: drivers, burst modes, offloads
-  cycles            TSC cycles per packet, warm and flushed
-  instructions      per packet, exact; doorbells and descriptor write-backs
-  check             every field of mbufs and descriptors against stock's
-  two-core          packets per microsecond with the device on another core
-  mempool           cycles to get and put an object, by mempool ops
-  repeat            rounds without a meter, for callgrind --toggle-collect=bench_plain_call
-
-options (each may be repeated)
-  --plugin FILE     shared object for EAL to load first
-  --variant NAME    of those in `list`
-  --op rx|tx|fwd
-  --burst PACKETS
-  --rounds N        how long: slices of cycles, rounds of instructions, ms of two-core
-  --small-pages     no hugepages (valgrind cannot have them)
-  --verbose         what the drivers log
-)";
-
-struct Options {
-    std::string mode;
-    EalOptions eal;
-    Selection selection;
-};
-
-[[noreturn]] void refuse(const std::string &what) {
-    throw std::invalid_argument(what + " (bench_hotpath --help)");
-}
-
-unsigned int number(const char *text, unsigned int limit) {
-    char *end = nullptr;
-    const unsigned long value = std::strtoul(text, &end, 10);
-
-    if (end == text || *end != '\0' || value == 0 || value > limit)
-        refuse(std::string("not a number from 1 to ") + std::to_string(limit) + ": " + text);
-    return static_cast<unsigned int>(value);
-}
-
-Op operation(const std::string &name) {
-    for (const Op op : {Op::rx, Op::tx, Op::fwd})
-        if (name == name_of(op))
-            return op;
-    refuse("no such operation: " + name);
-}
-
-Options parse(int argc, char **argv) {
-    enum { plugin = 1, variant, op, burst, rounds, small_pages, verbose, help };
-    static const option known[] = {
-        {"plugin", required_argument, nullptr, plugin},
-        {"variant", required_argument, nullptr, variant},
-        {"op", required_argument, nullptr, op},
-        {"burst", required_argument, nullptr, burst},
-        {"rounds", required_argument, nullptr, rounds},
-        {"small-pages", no_argument, nullptr, small_pages},
-        {"verbose", no_argument, nullptr, verbose},
-        {"help", no_argument, nullptr, help},
-        {},
-    };
-    Options options;
-    std::vector<Op> ops;
-    std::vector<unsigned int> bursts;
-
-    for (int c; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
-        switch (c) {
-        case plugin:
-            options.eal.plugins.emplace_back(optarg);
-            break;
-        case variant:
-            options.selection.variants.emplace_back(optarg);
-            break;
-        case op:
-            ops.push_back(operation(optarg));
-            break;
-        case burst:
-            bursts.push_back(number(optarg, kRoundPackets));
-            break;
-        case rounds:
-            options.selection.rounds = number(optarg, 1'000'000);
-            break;
-        case small_pages:
-            options.eal.small_pages = true;
-            break;
-        case verbose:
-            options.eal.verbose = true;
-            break;
-        case help:
-            std::fputs(kUsage, stdout);
-            std::exit(0);
-        default:
-            refuse("wrong option");
-        }
-    }
-    if (argc - optind != 1)
-        refuse("one mode is needed");
-    options.mode = argv[optind];
-    if (!ops.empty())
-        options.selection.ops = ops;
-    if (!bursts.empty())
-        options.selection.bursts = bursts;
-    return options;
-}
 
 /** Leave out what was not asked for; it is there, but has no turn. */
 void select(Variants &variants, const Selection &selection) {
@@ -188,7 +79,7 @@ int main(int argc, char **argv) {
     int status = EXIT_FAILURE;
 
     try {
-        status = bench::run(bench::parse(argc, argv));
+        status = bench::run(bench::parse_options(argc, argv));
     } catch (const std::invalid_argument &error) {
         std::fprintf(stderr, "bench_hotpath: %s\n", error.what());
         status = 2;

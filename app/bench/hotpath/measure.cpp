@@ -10,17 +10,18 @@
 #include <tuple>
 #include <x86intrin.h>
 
+#include "median.hpp"
 #include "modes.hpp"
+#include "turns.hpp"
 
 namespace bench {
 
 namespace {
 
-/** Rounds before the ones that count: two laps of the rings. */
-constexpr unsigned int kWarmUp = 2 * kRing / kRoundPackets;
 constexpr unsigned int kTimedRounds = 8;
 constexpr unsigned int kSlices = 25;
 
+/** A meter of rounds (rounds.hpp) in TSC cycles. */
 class Timer {
 public:
     void start() {
@@ -57,22 +58,15 @@ uint64_t timer_cost() {
     return least;
 }
 
-double median(std::vector<double> &values) {
-    const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
 using Samples = std::map<std::tuple<const Variant *, Op, unsigned int, Cache>, std::vector<double>>;
 
-/** One slice of one variant; the next variant's turn comes soon after. */
+/** One slice of one variant; the next one's turn comes soon after. */
 void sample(Variant &variant, Op op, unsigned int burst, Cache cache, uint64_t cost,
             Samples &samples) {
     Round round(variant, op, burst, cache);
     Timer timer;
 
-    for (unsigned int i = 0; i < kWarmUp; i++)
+    for (unsigned int i = 0; i < kWarmUpRounds; i++)
         round.run(timer);
     auto &values = samples[{&variant, op, burst, cache}];
     for (unsigned int i = 0; i < kTimedRounds; i++) {
@@ -81,13 +75,13 @@ void sample(Variant &variant, Op op, unsigned int burst, Cache cache, uint64_t c
     }
 }
 
-void sample_all(const Variants &variants, Op op, unsigned int burst, Cache cache, unsigned int turn,
-                uint64_t cost, Samples &samples) {
+void sample_all(const Variants &variants, Op op, unsigned int burst, Cache cache,
+                unsigned int slice, uint64_t cost, Samples &samples) {
     const size_t count = variants.present.size();
 
     for (size_t i = 0; i < count; i++) {
-        Variant &variant = *variants.present[(i + turn) % count];
-        if (can(variant, burst))
+        Variant &variant = *variants.present[at_turn(i, count, slice)];
+        if (supports_burst(variant, burst))
             sample(variant, op, burst, cache, cost, samples);
     }
 }

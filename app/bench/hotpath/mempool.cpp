@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <pthread.h>
 #include <sched.h>
 #include <stdexcept>
 #include <thread>
@@ -25,7 +24,10 @@
 #include <rte_lcore.h>
 #include <rte_mempool.h>
 
+#include "cpu.hpp"
+#include "median.hpp"
 #include "modes.hpp"
+#include "turns.hpp"
 
 namespace bench {
 
@@ -34,7 +36,9 @@ namespace {
 constexpr unsigned int kObjects = 8191;
 constexpr unsigned int kObjectSize = 2304; // about an mbuf with its buffer
 constexpr unsigned int kTurns = 512;       // timed together
-constexpr unsigned int kSamples = 41;
+constexpr unsigned int kSamples = 11;      // of a round
+constexpr unsigned int kWarmUp = 2;        // before them
+constexpr unsigned int kRounds = 5;
 constexpr unsigned int kLargestBulk = 64;
 
 struct Case {
@@ -44,6 +48,7 @@ struct Case {
     unsigned int bulk;
     unsigned int window; /**< Objects out of the pool, at least bulk. */
     unsigned int threads;
+    std::vector<double> cycles; /**< To get and put one object, so far. */
 };
 
 class Pool {
@@ -81,13 +86,13 @@ public:
     Window &operator=(const Window &) = delete;
 
     void turn() {
-        void *fresh[kLargestBulk];
+        void *objects[kLargestBulk];
         void **oldest = &objects_[at_];
 
-        if (rte_mempool_get_bulk(pool_, fresh, bulk_) != 0)
+        if (rte_mempool_get_bulk(pool_, objects, bulk_) != 0)
             throw std::runtime_error("the mempool is empty");
         rte_mempool_put_bulk(pool_, oldest, bulk_);
-        std::copy_n(fresh, bulk_, oldest);
+        std::copy_n(objects, bulk_, oldest);
         at_ = at_ + bulk_ == objects_.size() ? 0 : at_ + bulk_;
     }
 
@@ -105,10 +110,7 @@ class Rival {
 public:
     Rival(rte_mempool *pool, const Case &c, int cpu)
         : thread_([this, pool, c, cpu] {
-              cpu_set_t set;
-              CPU_ZERO(&set);
-              CPU_SET(cpu, &set);
-              pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+              pin_to_cpu(cpu);
               if (rte_thread_register() != 0) // an lcore id, and with it a cache
                   return;
               {
@@ -135,36 +137,51 @@ private:
     std::thread thread_;
 };
 
-/** Cycles to get and put one object, median. */
-double measure(rte_mempool *pool, const Case &c) {
+void take_samples(rte_mempool *pool, Case &c) {
     Window window(pool, c.window, c.bulk);
-    std::vector<double> samples;
 
-    for (unsigned int sample = 0; sample < kSamples + 2; sample++) {
+    for (unsigned int sample = 0; sample < kWarmUp + kSamples; sample++) {
         const uint64_t begin = __rdtsc();
         for (unsigned int turn = 0; turn < kTurns; turn++)
             window.turn();
-        if (sample >= 2) // warm by then
-            samples.push_back(static_cast<double>(__rdtsc() - begin) / (kTurns * c.bulk));
+        if (sample >= kWarmUp)
+            c.cycles.push_back(static_cast<double>(__rdtsc() - begin) / (kTurns * c.bulk));
     }
-    std::nth_element(samples.begin(), samples.begin() + kSamples / 2, samples.end());
-    return samples[kSamples / 2];
 }
 
-void run(const Case &c, const Machine &machine) {
-    Pool pool(c);
-    double cycles;
+/** One round of one case, on a pool of its own. */
+void run(Case &c, const Machine &machine) {
+    const Pool pool(c);
 
     if (c.threads == 2) {
         const Rival rival(pool.get(), c, machine.device_cpu);
-        cycles = measure(pool.get(), c);
+        take_samples(pool.get(), c);
     } else {
-        cycles = measure(pool.get(), c);
+        take_samples(pool.get(), c);
     }
-    std::printf("{\"ops\": \"%s\", \"single\": %s, \"cache\": %u, \"bulk\": %u, \"window\": %u, "
-                "\"threads\": %u, \"cycles\": %.2f}\n",
-                c.ops, c.flags != 0 ? "true" : "false", c.cache, c.bulk, c.window, c.threads,
-                cycles);
+}
+
+/** Cases that differ in the ops alone, in turns. */
+void compare(std::vector<Case> cases, const Machine &machine) {
+    for (unsigned int round = 0; round < kRounds; round++)
+        for (size_t turn = 0; turn < cases.size(); turn++)
+            run(cases[at_turn(turn, cases.size(), round)], machine);
+    for (const Case &c : cases)
+        std::printf(
+            "{\"ops\": \"%s\", \"single\": %s, \"cache\": %u, \"bulk\": %u, \"window\": %u, "
+            "\"threads\": %u, \"cycles\": %.2f}\n",
+            c.ops, c.flags != 0 ? "true" : "false", c.cache, c.bulk, c.window, c.threads,
+            median(c.cycles));
+}
+
+std::vector<Case> with_ops(std::initializer_list<const char *> ops, const Case &of) {
+    std::vector<Case> cases;
+
+    for (const char *name : ops) {
+        cases.push_back(of);
+        cases.back().ops = name;
+    }
+    return cases;
 }
 
 } // namespace
@@ -178,13 +195,26 @@ void measure_mempools(const Machine &machine) {
         for (const unsigned int cache : {0u, 256u})
             for (const unsigned int bulk : {1u, 32u})
                 for (const unsigned int window : {bulk, 512u})
-                    for (const char *ops : {"ring_mp_mc", "stack", "lf_stack", "iommufd"})
-                        run({ops, 0, cache, bulk, window, threads}, machine);
+                    compare(with_ops({"ring_mp_mc", "stack", "lf_stack", "iommufd"},
+                                     {.ops = nullptr,
+                                      .flags = 0,
+                                      .cache = cache,
+                                      .bulk = bulk,
+                                      .window = window,
+                                      .threads = threads,
+                                      .cycles = {}}),
+                            machine);
     }
     // One thread alone may ask for a ring without atomic operations.
     for (const unsigned int bulk : {1u, 32u})
-        for (const char *ops : {"ring_sp_sc", "iommufd"})
-            run({ops, single, 0, bulk, 512, 1}, machine);
+        compare(with_ops({"ring_sp_sc", "iommufd"}, {.ops = nullptr,
+                                                     .flags = single,
+                                                     .cache = 0,
+                                                     .bulk = bulk,
+                                                     .window = 512,
+                                                     .threads = 1,
+                                                     .cycles = {}}),
+                machine);
 }
 
 } // namespace bench

@@ -37,7 +37,8 @@ void count_instructions(const Variants &variants, const Selection &selection);
  */
 bool check_output(const Variants &variants);
 
-/** {"variant", "mpps"}: forwarding with the device on another core, best window of 1 ms. */
+/** {"variant", "mpps"}: forwarding with the device on another core, best window of 1 ms of all
+ * turns. */
 void measure_two_cores(const Variants &variants, const Machine &machine,
                        const Selection &selection);
 
@@ -47,7 +48,7 @@ void measure_two_cores(const Variants &variants, const Machine &machine,
  */
 void measure_mempools(const Machine &machine);
 
-/** Rounds without a meter, each call through bench_plain_call() (step.cpp), for callgrind. */
+/** Rounds without a meter, each call through bench_plain_call() (repeat.cpp), for callgrind. */
 void repeat_rounds(const Variants &variants, const Selection &selection);
 
 } // namespace bench

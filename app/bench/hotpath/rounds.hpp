@@ -35,16 +35,32 @@ inline constexpr Descriptor kPacket =
     rx::written(rx::DD | rx::EOP | rx::UDPCS | rx::L4CS | rx::IPCS, kPacketLength, 0, 0x12345678,
                 rx::RSS_IPV4_UDP | (rx::TYPE_IPV4 | rx::TYPE_UDP) << rx::TYPE_SHIFT);
 
+/** The meter that measures nothing. */
+struct Unmetered {
+    void start() {}
+    void stop() {}
+    static uint16_t call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count) {
+        return burst(queue, packets, count);
+    }
+};
+
+/** Rounds before the ones that count: two laps of the rings, so that every queue is in its stride.
+ */
+inline constexpr unsigned int kWarmUpRounds = 2 * kRing / kRoundPackets;
+
+/** A lap of the rings: refills, completions and the pool's cache repeat within. */
+inline constexpr unsigned int kLapRounds = kRing / kRoundPackets;
+
 class Round {
 public:
     Round(Variant &variant, Op op, unsigned int burst, Cache cache)
         : variant_(variant), op_(op), burst_(burst), cache_(cache) {
         if (op == Op::tx && !variant.uses_pool)
-            take();
+            get_mbufs();
     }
     ~Round() {
         if (op_ == Op::tx && !variant_.uses_pool)
-            give_back();
+            put_mbufs();
     }
     Round(const Round &) = delete;
     Round &operator=(const Round &) = delete;
@@ -72,7 +88,7 @@ public:
         if (op_ != Op::rx)
             variant_.device->transmit(cache_);
         else if (variant_.uses_pool)
-            give_back();
+            put_mbufs();
     }
 
 private:
@@ -88,17 +104,17 @@ private:
         return done;
     }
 
-    void take() {
+    void get_mbufs() {
         if (rte_mempool_get_bulk(variant_.pool, objects(), kRoundPackets) != 0)
             throw std::runtime_error(variant_.name + ": no mbufs left");
     }
 
-    void give_back() { rte_mempool_put_bulk(variant_.pool, objects(), kRoundPackets); }
+    void put_mbufs() { rte_mempool_put_bulk(variant_.pool, objects(), kRoundPackets); }
 
     /** Packets for an application to send. */
     void prepare() {
         if (variant_.uses_pool)
-            take();
+            get_mbufs();
         for (rte_mbuf *mbuf : packets_) {
             rte_pktmbuf_reset(mbuf);
             mbuf->data_len = kPacketLength;

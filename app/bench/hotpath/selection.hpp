@@ -29,7 +29,7 @@ constexpr const char *name_of(Cache cache) {
 }
 
 /** Whether a variant can be asked for bursts of this size. */
-inline bool can(const Variant &variant, unsigned int burst) {
+inline bool supports_burst(const Variant &variant, unsigned int burst) {
     return burst >= variant.smallest_burst;
 }
 

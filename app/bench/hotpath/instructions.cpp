@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Instructions, doorbells and write-backs per packet. */
+
+#include <cstdio>
+
+#include "modes.hpp"
+#include "step.hpp"
+
+namespace bench {
+
+namespace {
+
+void print(const Variant &variant, Op op, unsigned int burst, const Counts &counts,
+           uint64_t write_backs, double packets) {
+    std::printf("{\"variant\": \"%s\", \"op\": \"%s\", \"burst\": %u, \"instructions\": %.2f, "
+                "\"doorbells\": %.4f, \"write_backs\": %.4f}\n",
+                variant.name.c_str(), name_of(op), burst,
+                static_cast<double>(counts.instructions) / packets,
+                static_cast<double>(counts.doorbells) / packets,
+                static_cast<double>(write_backs) / packets);
+}
+
+/** Forwards, and prints the counts of rx, of tx and of both. */
+void count(Variant &variant, unsigned int burst, const Selection &selection) {
+    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : kLapRounds;
+    const double packets = rounds * kRoundPackets;
+    Round round(variant, Op::fwd, burst, Cache::warm);
+    Stepper stepper(variant);
+    Unmetered unmetered;
+
+    for (unsigned int i = 0; i < kWarmUpRounds; i++)
+        round.run(unmetered);
+    const uint64_t before = variant.device->tx_write_backs();
+    for (unsigned int i = 0; i < rounds; i++)
+        round.run(stepper);
+    const uint64_t write_backs = variant.device->tx_write_backs() - before;
+    const Counts both{.instructions = stepper.rx().instructions + stepper.tx().instructions,
+                      .doorbells = stepper.rx().doorbells + stepper.tx().doorbells};
+    for (const Op op : selection.ops) {
+        const Counts &counts = op == Op::rx ? stepper.rx() : op == Op::tx ? stepper.tx() : both;
+        print(variant, op, burst, counts, op == Op::rx ? 0 : write_backs, packets);
+    }
+}
+
+} // namespace
+
+void count_instructions(const Variants &variants, const Selection &selection) {
+    for (const auto &variant : variants.present)
+        for (const unsigned int burst : selection.bursts)
+            if (supports_burst(*variant, burst))
+                count(*variant, burst, selection);
+}
+
+} // namespace bench

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright(c) 2026 The dpdk-iommufd authors
+ */
+
+/** @file Rounds for another program to look at (callgrind, perf). */
+
+#include "modes.hpp"
+
+// uint16_t bench_plain_call(void *queue, rte_mbuf **packets, uint16_t count, Burst burst)
+// calls burst. It starts with one instruction of its own and ends with two.
+asm(R"(
+    .text
+    .globl bench_plain_call
+    .type bench_plain_call, @function
+bench_plain_call:
+    subq $8, %rsp
+    call *%rcx
+    addq $8, %rsp
+    ret
+    .size bench_plain_call, . - bench_plain_call
+)");
+
+extern "C" uint16_t bench_plain_call(void *queue, rte_mbuf **packets, uint16_t count,
+                                     bench::Burst burst);
+
+namespace bench {
+
+namespace {
+
+struct NamedCalls {
+    void start() {}
+    void stop() {}
+    static uint16_t call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count) {
+        return bench_plain_call(queue, packets, count, burst);
+    }
+};
+
+void repeat(Variant &variant, Op op, unsigned int burst, unsigned int rounds) {
+    Round round(variant, op, burst, Cache::warm);
+    NamedCalls calls;
+
+    for (unsigned int i = 0; i < rounds; i++)
+        round.run(calls);
+}
+
+} // namespace
+
+void repeat_rounds(const Variants &variants, const Selection &selection) {
+    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : kLapRounds;
+
+    for (const auto &variant : variants.present)
+        for (const Op op : selection.ops)
+            for (const unsigned int burst : selection.bursts)
+                if (supports_burst(*variant, burst))
+                    repeat(*variant, op, burst, rounds);
+}
+
+} // namespace bench
