@@ -4,6 +4,8 @@
 
 # shellcheck source=lib/setup.sh
 . "$(dirname "$0")/lib/setup.sh"
+# shellcheck source=lib/stock.sh
+. "$LIB/stock.sh"
 
 usage() {
 	cat <<END
@@ -59,10 +61,12 @@ if [ "$bench" != hotpath ]; then
 	expect_steps $SETUP_STEPS
 	set_up keep
 else
-	expect_steps 4
+	expect_steps 6
 	step "packages" make_packages || exit
 	step "Linux UAPI headers" make_uapi || exit
 	step "DPDK driver SDK headers" make_sdk || exit
 	step "build" make_build || exit
+	step "stock driver's source" make_stock_source || exit
+	step "stock driver with our options" make_stock_plugin || exit
 fi
 run_child "${runner[@]}" "$BUILD" "$LOG" "$@"

@@ -8,6 +8,7 @@ from table import TITLES, present
 # One colour a width; fast free has hollow points, peers are dashed.
 STYLES = {
     "stock": 'lc rgb "#b22222" dt 2 pt 5',
+    "stock_rebuilt": 'lc rgb "#e07b7b" dt 2 pt 4',
     "ixgbe_vector": 'lc rgb "#d98c00" dt 2 pt 15',
     "floor": 'lc rgb "#707070" dt 3 pt 2',
     "scalar": 'lc rgb "#08306b" pt 9',

@@ -4,7 +4,7 @@
 from statistics import median
 
 STOCK = "stock"
-PEERS = [STOCK, "ixgbe_vector", "floor"]
+PEERS = [STOCK, "stock_rebuilt", "ixgbe_vector", "floor"]
 OURS = ["scalar", "scalar_fast_free", "avx2", "avx2_fast_free", "avx512", "avx512_fast_free"]
 OPS = ["rx", "tx", "fwd"]
 BURST = 32  # of the figures that stand for a variant
@@ -23,9 +23,7 @@ class Records:
         self.cycles = [{(line["variant"], line["op"], line["burst"], line["cache"]): line["cycles"]
                         for line in process} for process in timed]
         self.bursts = sorted({line["burst"] for line in counted})
-        self.mpps = {}
-        for line in (line for process in two_core for line in process):
-            self.mpps.setdefault(line["variant"], []).append(line["mpps"])
+        self.mpps = [{line["variant"]: line["mpps"] for line in process} for process in two_core]
 
 
 def spread(name, values):
@@ -61,6 +59,15 @@ def exact(records, variant, burst):
     return result
 
 
+def two_cores(records, variant):
+    """Packets per microsecond with the device on another core, and stock's share of it."""
+    if any(variant not in process for process in records.mpps) or not records.mpps:
+        return {}
+    return (spread("two_core_mpps", [process[variant] for process in records.mpps]) |
+            spread("two_core_ratio",
+                   [process[variant] / process[STOCK] for process in records.mpps]))
+
+
 def describe(records, variant):
     """The object of one variant; None if it is not there."""
     if variant not in records.variants:
@@ -73,8 +80,7 @@ def describe(records, variant):
         warm = figures(records, variant, burst, "warm")
         result["bursts"][str(burst)] = warm and warm | exact(records, variant, burst) | {
             "flushed": figures(records, variant, burst, "flushed")}
-    if variant in records.mpps:
-        result["two_core_mpps"] = round(median(records.mpps[variant]), DIGITS["mpps"])
+    result |= two_cores(records, variant)
     result["verified"] = not records.differences[variant]
     result["differences"] = records.differences[variant]
     for name in ("driver", "rx_mode", "tx_mode", "rx_offloads", "tx_offloads"):

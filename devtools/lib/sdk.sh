@@ -16,19 +16,24 @@ sdk_folder() {
 	echo "$CACHE/dpdk-sdk-$(dpdk_version)"
 }
 
-make_sdk() {
-	local work version codename header
-	version=$(dpdk_version)
-	echo "$version" >"$DETAIL"
-	[ ! -d "$(sdk_folder)" ] || return 0
-	lock_cache
+# The source package of exactly the installed version, unpacked into dpdk/ of the current folder.
+unpack_dpdk() {
+	local codename
 	codename=$(os_field VERSION_CODENAME)
 	private_apt source deb-src "$codename" "$codename-updates" "$codename-security"
 	apt_in source update
+	apt_in source source --download-only "dpdk=$(dpdk_version)"
+	dpkg-source -x dpdk_*.dsc dpdk
+}
+
+make_sdk() {
+	local work header
+	dpdk_version >"$DETAIL"
+	[ ! -d "$(sdk_folder)" ] || return 0
+	lock_cache
 	work=$(work_folder)
 	cd "$work"
-	apt_in source source --download-only "dpdk=$version"
-	dpkg-source -x dpdk_*.dsc dpdk
+	unpack_dpdk
 	mkdir -p sdk/include
 	for header in "${SDK_HEADERS[@]}"; do
 		find dpdk/lib dpdk/drivers -name "$header" -exec cp -v {} sdk/include/ \;

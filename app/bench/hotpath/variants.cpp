@@ -23,6 +23,7 @@ namespace bench {
 namespace {
 
 constexpr const char *kStockDriver = "net_e1000_igb";
+constexpr const char *kRebuiltDriver = "net_e1000_igb_rebuilt"; // devtools/lib/stock.sh
 constexpr const char *kIxgbeDriver = "net_ixgbe";
 constexpr const char *kOurDriver = "net_iommufd_igb";
 constexpr const char *kOurPool = "iommufd"; // mempool ops
@@ -63,23 +64,36 @@ std::string device_name(const char *prefix) {
     return std::string(prefix) + address;
 }
 
-std::unique_ptr<Variant> make_stock() {
-    auto variant = new_variant(kStock, nic_82576, nullptr);
+/** A driver of the PCI bus, its port not started yet. */
+std::unique_ptr<Variant> probe_variant(const char *name, const char *driver, const NicModel &nic) {
+    auto variant = new_variant(name, nic, nullptr);
 
-    variant->driver = pci_driver_file(kStockDriver).path;
-    variant->port = probe_pci(kStockDriver, *variant->device, device_name(""));
+    variant->driver = pci_driver_file(driver).path;
+    variant->port = probe_pci(driver, *variant->device, device_name(""));
+    return variant;
+}
+
+std::unique_ptr<Variant> make_stock() {
+    auto variant = probe_variant(kStock, kStockDriver, nic_82576);
+
+    start_port(*variant, RTE_VECT_SIMD_256, 0);
+    return variant;
+}
+
+std::unique_ptr<Variant> make_rebuilt() {
+    if (!pci_driver_file(kRebuiltDriver).found())
+        throw std::runtime_error("stock built with our options was not loaded (--plugin)");
+    auto variant = probe_variant("stock_rebuilt", kRebuiltDriver, nic_82576);
+
     start_port(*variant, RTE_VECT_SIMD_256, 0);
     return variant;
 }
 
 std::unique_ptr<Variant> make_ixgbe() {
-    const DriverFile file = pci_driver_file(kIxgbeDriver);
-
-    if (!file.found())
+    if (!pci_driver_file(kIxgbeDriver).found())
         throw std::runtime_error("this DPDK has no net_ixgbe");
-    auto variant = new_variant("ixgbe_vector", nic_82599, nullptr);
-    variant->driver = file.path;
-    variant->port = probe_pci(kIxgbeDriver, *variant->device, device_name(""));
+    auto variant = probe_variant("ixgbe_vector", kIxgbeDriver, nic_82599);
+
     variant->smallest_burst = 4;          // _recv_raw_pkts_vec(): fewer are never received
     LogCapture log("pmd.net.ixgbe.init"); // this driver has no burst mode information
     start_port(*variant, RTE_VECT_SIMD_256, 0);
@@ -129,6 +143,7 @@ Variants make_variants() {
     Variants variants;
 
     variants.present.push_back(make_stock());
+    add(variants, "stock_rebuilt", make_rebuilt);
     add(variants, "ixgbe_vector", make_ixgbe);
     add(variants, "floor", make_floor);
     for (const Ours &ours : kOurs)
