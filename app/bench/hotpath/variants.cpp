@@ -73,17 +73,11 @@ std::unique_ptr<Variant> probe_variant(const char *name, const char *driver, con
     return variant;
 }
 
-std::unique_ptr<Variant> make_stock() {
-    auto variant = probe_variant(kStock, kStockDriver, nic_82576);
-
-    start_port(*variant, RTE_VECT_SIMD_256, 0);
-    return variant;
-}
-
-std::unique_ptr<Variant> make_rebuilt() {
-    if (!pci_driver_file(kRebuiltDriver).found())
-        throw std::runtime_error("stock built with our options was not loaded (--plugin)");
-    auto variant = probe_variant("stock_rebuilt", kRebuiltDriver, nic_82576);
+/** net_e1000_igb, as packaged or as compiled for this benchmark. */
+std::unique_ptr<Variant> make_stock(const char *name, const char *driver) {
+    if (!pci_driver_file(driver).found())
+        throw std::runtime_error(std::string(driver) + " was not loaded");
+    auto variant = probe_variant(name, driver, nic_82576);
 
     start_port(*variant, RTE_VECT_SIMD_256, 0);
     return variant;
@@ -142,8 +136,8 @@ void add(Variants &variants, const char *name, Make make) {
 Variants make_variants() {
     Variants variants;
 
-    variants.present.push_back(make_stock());
-    add(variants, "stock_rebuilt", make_rebuilt);
+    variants.present.push_back(make_stock(kStock, kStockDriver));
+    add(variants, "stock_rebuilt", [] { return make_stock("stock_rebuilt", kRebuiltDriver); });
     add(variants, "ixgbe_vector", make_ixgbe);
     add(variants, "floor", make_floor);
     for (const Ours &ours : kOurs)
