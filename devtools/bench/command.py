@@ -41,8 +41,9 @@ def lab_failed(status, log, last=()):
     sys.exit(f"bench.sh: the lab ended with status {status}; see {log.name}\n" + "".join(last))
 
 
-def run(parse, measure, show):
-    """measure(build, log, options) gives what --json prints and show() makes a text of."""
+def run(parse, measure, show, complete=lambda result: True):
+    """measure(build, log, options) gives what --json prints and show() makes a text of. The
+    status is 1 if it is not complete()."""
     if sys.argv[1] == "--check":
         parse(sys.argv[2:])
         return 0
@@ -53,4 +54,4 @@ def run(parse, measure, show):
     with open(log_name, "a", encoding="utf-8", buffering=1) as log:
         result = measure(build, log, options)
     print(json.dumps(result) if options.json else show(result))
-    return 0
+    return 0 if complete(result) else 1

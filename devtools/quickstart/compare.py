@@ -4,7 +4,7 @@ and twice over iommufd, in turns. Writes what it measured as JSON to /run/job/re
 
     stock   net_e1000_igb on the PCI bus, vfio's no-IOMMU group, addresses from
             /proc/self/pagemap, as root
-    preload the same stock driver under dpdk-iommufd-run, as uid 1000 with two capabilities
+    preload the same stock driver under dpdk-iommufd-run, as uid 1000 without any capability
     ours    this project's plugins, as uid 1000 with two capabilities
 
 QEMU emulates each vector instruction by a call; where the CPU is such an emulation, all
@@ -51,7 +51,7 @@ class Way:
         return testpmd.Testpmd(self.eal, OPTIONS, self.prefix, defaults=()).start()
 
     def pid(self, program):
-        """Of testpmd itself, which dpdk-iommufd-run starts as its child."""
+        """Of testpmd itself."""
         return stock.child_of(program) if lab.RUN in self.prefix else program.pid
 
 
@@ -116,6 +116,11 @@ def measure(way, progress):
     return result
 
 
+def turns(ways, number):
+    """Who comes first changes from round to round, for the machine may drift."""
+    return list(ways) if number % 2 else list(reversed(ways))
+
+
 def medians(results):
     """Speeds: the median of the rounds. Everything else must not be talked down: the maximum."""
     merged = {}
@@ -135,8 +140,8 @@ def dpdk_version():
 
 def measure_all(ways, rounds, results):
     for number in range(1, rounds + 1):
-        for name, way in ways.items():
-            results[name].append(measure(way, lambda text, at=number, who=name: print(
+        for name in turns(ways, number):
+            results[name].append(measure(ways[name], lambda text, at=number, who=name: print(
                 f"round {at} of {rounds}, {who}: {text}", flush=True)))
             print(json.dumps({name: results[name][-1]}), flush=True)
 
