@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Builds the net driver for arm64 with the distribution's cross compiler. See --help.
+# Builds the tree for arm64 with the distribution's cross compiler. See --help.
 
 # shellcheck source=lib/setup.sh
 . "$(dirname "$0")/lib/setup.sh"
@@ -9,61 +9,105 @@ usage() {
 	cat <<END
 usage: devtools/cross.sh
 
-Compiles net_iommufd_igb (scalar; its vector code is for x86) and the mempool driver with
-g++-aarch64-linux-gnu against DPDK's arm64 headers, warnings as errors, and looks into the
-code whether the orderings that a weakly ordered CPU needs are there as barriers. About a
-minute the first time, twenty seconds later on.
+Compiles all that is ours (core, bus, preload library, launcher, mempool, driver, tests) with
+g++-aarch64-linux-gnu against DPDK as Debian packages it for arm64, warnings as errors; runs the
+unit tests in QEMU's user mode; and looks into the driver's code whether the orderings that a
+weakly ordered CPU needs are there as barriers. The driver is scalar there: its vector code is for
+x86. Nothing of that architecture is installed on this machine.
 END
 }
 
 TRIPLET=aarch64-linux-gnu
+# What the build links with; apt finds what these need in turn.
+ARM64_PACKAGES=(
+	libdpdk-dev libnuma-dev libhugetlbfs-dev libcap-dev libexpected-dev libgtest-dev libgmock-dev
+	libstdc++6
+)
 
-# DPDK's headers as arm64 sees them; nothing of that architecture is installed here.
-headers_folder() {
-	echo "$CACHE/dpdk-arm64-$(dpdk_version)"
+sysroot() {
+	echo "$CACHE/arm64-$(dpdk_version)-$( (echo "${ARM64_PACKAGES[*]}" && declare -f unpack) | key)"
 }
 
-make_headers() {
+# apt as if nothing were installed, so that it fetches all that is needed.
+apt_arm64() {
+	apt_in arm64 -o APT::Architecture=arm64 -o APT::Architectures=arm64 \
+		-o Dir::State::status=/dev/null "$@"
+}
+
+# The compiler brings the C library of its own to link with; what programs load when they run,
+# the same version, is among these.
+unpack() {
+	local package exclude link target
+	for package in "$1"/{lib,zlib1g}*.deb; do
+		exclude=(--exclude='./usr/share/doc' --exclude='./usr/share/man' --exclude='*.a')
+		case ${package##*/} in
+		libc6-dev_* | libcrypt-dev_*) continue ;;
+		libgtest-dev_* | libgmock-dev_*) unset 'exclude[2]' ;; # there are no shared ones
+		esac
+		dpkg-deb --fsys-tarfile "$package" | tar -x -C "$2" --wildcards "${exclude[@]}"
+	done
+	# EAL loads every plugin there is: only what the tests use, or they would need and load much.
+	find "$2" -path '*/dpdk/pmds-*/librte_*' ! -name 'librte_mempool_ring.*' \
+		! -name 'librte_mempool_stack.*' ! -name 'librte_bus_vdev.*' -delete
+	# An absolute link would lead out of the folder.
+	find "$2" -type l -lname '/*' -print0 | while IFS= read -r -d '' link; do
+		target=$(readlink "$link")
+		ln -sfrT "$2$target" "$link"
+	done
+}
+
+make_sysroot() {
 	local work codename
 	dpdk_version >"$DETAIL"
-	[ ! -d "$(headers_folder)" ] || return 0
+	[ ! -d "$(sysroot)" ] || return 0
 	lock_cache
 	codename=$(os_field VERSION_CODENAME)
 	private_apt arm64 deb "$codename" "$codename-updates" "$codename-security"
-	apt_in arm64 -o APT::Architecture=arm64 -o APT::Architectures=arm64 update
+	apt_arm64 update
 	work=$(work_folder)
-	cd "$work" || return
-	apt_in arm64 -o APT::Architecture=arm64 -o APT::Architectures=arm64 \
-		download "libdpdk-dev=$(dpdk_version)"
-	dpkg-deb -x libdpdk-dev_*.deb root
-	[ -s "root/usr/include/$TRIPLET/dpdk/rte_config.h" ]
-	mv -T root "$(headers_folder)"
+	mkdir -p "$work/partial" "$work/root"
+	apt_arm64 install --download-only -y --no-install-recommends \
+		-o Dir::Cache::archives="$work" "${ARM64_PACKAGES[@]}" "libdpdk-dev=$(dpdk_version)"
+	unpack "$work" "$work/root"
+	[ -s "$work/root/usr/include/$TRIPLET/dpdk/rte_config.h" ]
+	[ -d "$(sysroot)" ] || mv -T "$work/root" "$(sysroot)"
+	rm -rf "$work"
 }
 
 compile() {
-	local root flags source
-	root=$(headers_folder)/usr/include
-	flags=(-std=c++20 -O3 -fPIC -Wall -Wextra -Werror -include rte_config.h -DALLOW_INTERNAL_API
-		-isystem "$root/$TRIPLET/dpdk" -isystem "$root/dpdk" -isystem "$(sdk_folder)/include"
-		-idirafter /usr/include # header-only libraries of no architecture
-		-I "$TREE/bus/iommufd" -I "$TREE/bus/core/ioas" -I "$TREE/drivers/net/iommufd_igb")
-	rm -rf "$OUT"
-	mkdir -p "$OUT"
-	for source in "$TREE"/drivers/net/iommufd_igb/{,*/}*.cpp "$TREE"/mempool/iommufd/*.cpp; do
-		case $source in
-		*_avx*.cpp) continue ;;
-		esac
-		echo "${source##*/}" | tee "$DETAIL"
-		$TRIPLET-g++ "${flags[@]}" -c "$source" -o "$OUT/$(basename "$source" .cpp).o"
-	done
-	$TRIPLET-g++ -shared -o "$OUT/librte_net_iommufd_igb.so" "$OUT"/igb_*.o
-	$TRIPLET-g++ -shared -o "$OUT/librte_mempool_iommufd.so" "$OUT"/mempool_*.o
-	file -b "$OUT/librte_net_iommufd_igb.so" | cut -d, -f2 >"$DETAIL"
+	local options configuration
+	mkdir -p "$BUILD"
+	printf "[constants]\nsysroot = '%s'\n" "$(sysroot)" >"$BUILD/sysroot.ini"
+	options=(
+		"-Ddriver_sdk=$(sdk_folder)/include"
+		--cross-file "$BUILD/sysroot.ini" --cross-file "$DEVTOOLS/cross/$TRIPLET.ini"
+	)
+	configuration=$(echo "${options[*]}" && cat "$BUILD/sysroot.ini" "$DEVTOOLS/cross/$TRIPLET.ini")
+	# What a cross file says is not asked for again when meson configures once more.
+	if [ "$(cat "$OUT/configured" 2>/dev/null)" != "$configuration" ]; then
+		rm -rf "$OUT"
+		meson setup "$OUT" "$TREE" "${options[@]}"
+		echo "$configuration" >"$OUT/configured"
+	fi
+	ninja -C "$OUT"
+	$TRIPLET-objdump -f "$DRIVER" | sed -n 's/^architecture: \([^,]*\),.*/\1/p' >"$DETAIL"
+}
+
+# All but one, which starts its own program anew: this machine's kernel runs none of arm64.
+run_tests() {
+	local tests
+	mapfile -t tests < <(meson test -C "$OUT" --no-rebuild --list --suite unit |
+		sed -n 's/.* \/ //p' | grep -vx pagemap)
+	[ ${#tests[@]} -gt 0 ]
+	meson test -C "$OUT" --no-rebuild --timeout-multiplier 5 --print-errorlogs "${tests[@]}" |
+		tee "$OUT/unit-tests.txt"
+	awk '/^(Ok|Skipped):/ { printf "%s%s %s", separator, tolower($1), $2; separator = ", " }' \
+		"$OUT/unit-tests.txt" >"$DETAIL"
 }
 
 # has FUNCTION BARRIER: the barrier is in the code of the function.
 has() {
-	$TRIPLET-objdump -dC --no-show-raw-insn "$OUT/librte_net_iommufd_igb.so" |
+	$TRIPLET-objdump -dC --no-show-raw-insn "$DRIVER" |
 		awk -v name="<igb::$1(" -v barrier="$2" '
 			/^[0-9a-f]+ </ { inside = index($0, name) > 0 }
 			inside && $0 ~ "dmb[[:space:]]+" barrier { found++ }
@@ -92,9 +136,11 @@ check_system
 clean_up_at_exit
 open_log cross
 OUT=$BUILD/cross-arm64
-expect_steps 5
+DRIVER=$OUT/drivers/net/iommufd_igb/librte_net_iommufd_igb.so
+expect_steps 6
 step "packages" make_packages
 step "DPDK driver SDK headers" make_sdk
-step "DPDK headers of arm64" make_headers
+step "DPDK and other libraries of arm64" make_sysroot
 step "cross build" compile
+step "unit tests in QEMU's user mode" run_tests
 step "barriers" check_barriers
