@@ -60,7 +60,7 @@ int run_command(const Options &options) {
         complain(advice);
     const iommufd::Error error = launch(options, ground);
     complain(error.message());
-    return error.code == ENOENT ? 127 : 126;
+    return error.code == ENOENT && error.call.starts_with("exec of") ? 127 : 126;
 }
 
 } // namespace
