@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-# lab: --nics 2 --peer
+# lab: --nics 2 --peer --debug-memory
 """Memory that a program takes and gives back while it runs: EAL's under traffic, what packets in
 flight lie in, and arenas on a NUMA node."""
 
