@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-#include "core/broker/client.hpp"
 #include "iommufd/process_memory.hpp"
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <rte_memory.h>
 #include <rte_mempool.h>
 
+#include "core/broker/client.hpp"
 #include "iommufd/log.hpp"
 #include "iommufd/rte_bus_iommufd.h"
 
