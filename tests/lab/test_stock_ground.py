@@ -172,7 +172,7 @@ def plugins():
 
 @tap.test("--keep-capability: that one, and nothing else")
 def kept():
-    status, output = process.run([stock.RUN, "--user", "1000", "--keep-capability", "net_admin",
+    status, output = process.run([lab.RUN, "--user", "1000", "--keep-capability", "net_admin",
                                   "--device", NIC, "--", "grep", "^Cap", "/proc/self/status"])
     tap.equal(status, 0, f"status:\n{output}")
     tap.equal(set(re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", output)), {f"{1 << 12:016x}"},
@@ -182,7 +182,7 @@ def kept():
 
 @tap.test("without --user the command keeps what its caller has")
 def caller():
-    status, output = process.run([stock.RUN, "--device", NIC, "--", "grep", "^Cap",
+    status, output = process.run([lab.RUN, "--device", NIC, "--", "grep", "^Cap",
                                   "/proc/self/status"])
     tap.equal(status, 0, f"status:\n{output}")
     tap.contains(output, re.search(r"CapEff:\t\w+", lab.read("/proc/self/status")).group(),

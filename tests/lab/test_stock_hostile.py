@@ -88,7 +88,7 @@ def interpreters():
             for options in (["--dry-run"], []):
                 for user in (["--user", str(privileges.UID)], []):
                     start = time.monotonic()
-                    status, output = process.run([stock.RUN, *options, *user, "--device", NIC, "--",
+                    status, output = process.run([lab.RUN, *options, *user, "--device", NIC, "--",
                                                   elf], timeout=5 if options else 60)
                     tap.note(f"{options} {user}: status {status} after "
                              f"{time.monotonic() - start:.1f} s: {output.strip()[-200:]}")
@@ -196,7 +196,7 @@ __attribute__((constructor)) static void start(void) {{
         environment = [f"XDG_RUNTIME_DIR={CANARY}", f"RUNTIME_DIRECTORY={CANARY}",
                        "DPDK_IOMMUFD_BROKER=0", f"TMPDIR={MINE}"]
         for options in (["--dry-run"], []):
-            status, output = process.run(["env", *environment, stock.RUN, *options, "--user",
+            status, output = process.run(["env", *environment, lab.RUN, *options, "--user",
                                           str(privileges.UID), "--device", NIC, "--",
                                           f"{MINE}/application"])
             tap.equal(status, 0, f"status:\n{output}")
