@@ -20,7 +20,7 @@ END
 TRIPLET=aarch64-linux-gnu
 # What the build links with; apt finds what these need in turn.
 ARM64_PACKAGES=(
-	libdpdk-dev libnuma-dev libhugetlbfs-dev libcap-dev libexpected-dev libgtest-dev libgmock-dev
+	libdpdk-dev libnuma-dev libhugetlbfs-dev libcap-dev zlib1g-dev nlohmann-json3-dev libexpected-dev libgtest-dev libgmock-dev
 	libstdc++6
 )
 

@@ -7,6 +7,10 @@
 #include <cstdio>
 #include <exception>
 
+#include <sys/capability.h>
+
+#include "bind.hpp"
+#include "check.hpp"
 #include "ground.hpp"
 #include "launch.hpp"
 #include "options.hpp"
@@ -63,6 +67,56 @@ int run_command(const Options &options) {
     return error.code == ENOENT && error.call.starts_with("exec of") ? 127 : 126;
 }
 
+bool has_capability(cap_value_t capability) {
+    cap_t all = cap_get_proc();
+    cap_flag_value_t value = CAP_CLEAR;
+    if (all != nullptr)
+        (void)cap_get_flag(all, capability, CAP_PERMITTED, &value);
+    (void)cap_free(all);
+    return value == CAP_SET;
+}
+
+int show_check(bool json) {
+    const Host host = read_host(iommufd::linux_kernel(), hugetlbfs_mounts());
+    const Caller caller{.may_open_devices = has_capability(CAP_SYS_RAWIO),
+                        .may_lock_memory = has_capability(CAP_IPC_LOCK)};
+    const auto findings = check(host, caller);
+    (void)std::fputs((json ? to_json(findings, host) : to_text(findings)).c_str(), stdout);
+    return is_ready(findings) ? 0 : 1;
+}
+
+int show_status(bool json) {
+    const Host host = read_host(iommufd::linux_kernel(), hugetlbfs_mounts());
+    (void)std::fputs((json ? status_json(host) : status_text(host)).c_str(), stdout);
+    return 0;
+}
+
+int change_binding(const Options &options) {
+    const auto done = options.action == Action::bind ? bind_function(options.function)
+                                                     : unbind_function(options.function);
+    return done ? 0 : refuse(done.error().message());
+}
+
+int act(const Options &options) {
+    switch (options.action) {
+    case Action::help:
+        (void)std::fputs(usage, stdout);
+        return 0;
+    case Action::version:
+        std::printf("dpdk-iommufd-run %s\n", DPDK_IOMMUFD_VERSION);
+        return 0;
+    case Action::check:
+        return show_check(options.json);
+    case Action::status:
+        return show_status(options.json);
+    case Action::bind:
+    case Action::unbind:
+        return change_binding(options);
+    default:
+        return run_command(options);
+    }
+}
+
 } // namespace
 
 int main(int argc, char *argv[]) {
@@ -72,11 +126,7 @@ int main(int argc, char *argv[]) {
             (void)std::fprintf(stderr, "dpdk-iommufd-run: %s; see --help.\n", problem.c_str());
             return 2;
         }
-        if (options.help) {
-            (void)std::fputs(run::usage, stdout);
-            return 0;
-        }
-        return run_command(options);
+        return act(options);
     } catch (const std::exception &e) {
         return refuse(e.what());
     }

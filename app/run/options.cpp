@@ -16,6 +16,8 @@ namespace run {
 const char *const usage =
     R"(usage: dpdk-iommufd-run [--user USER [--keep-capability NAME]...] [--device BDF]... [--dry-run]
                         -- COMMAND...
+       dpdk-iommufd-run --check | --status [--json]
+       dpdk-iommufd-run --bind BDF | --unbind BDF
 
 Runs an unmodified DPDK application with DPDK's own drivers on Linux's no-IOMMU iommufd: memory
 that devices reach is pinned, and its physical addresses come from the kernel. The application
@@ -32,12 +34,20 @@ needs neither root nor any capability, and survives page migration.
                  device that is ready.
                  Tell the application too: EAL's -a BDF.
   --dry-run      say what would be done, and whether it can be, and do nothing
+  --check        what stands between this machine and an application, line by line with the
+                 remedy: kernel, mode, devices, hugepages, limits. Status 1 if none could start
+  --status       the devices that have a vfio node, who has them open, and how much of his memory
+                 is pinned
+  --json         the same for programs
+  --bind BDF     switch vfio's no-IOMMU mode on and give the device to vfio-pci. Refused while its
+                 network interface is up or somebody has it open
+  --unbind BDF   give it back to the driver that the kernel chooses
+  --version      the version of this program
   --help         this text
 
 Before the first time:
 
-  echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode
-  dpdk-devbind.py --bind=vfio-pci 0000:01:00.0
+  dpdk-iommufd-run --bind 0000:01:00.0
   echo 512 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 
 Then:
@@ -89,6 +99,14 @@ std::optional<int> capability_of(std::string name) {
     return value;
 }
 
+// One thing at a time.
+std::string choose(Action action, Options *options) {
+    if (options->action != Action::run)
+        return "one of --check, --status, --bind and --unbind at a time";
+    options->action = action;
+    return {};
+}
+
 } // namespace
 
 std::string parse(int argc, char *const argv[], Options *options) {
@@ -101,12 +119,28 @@ std::string parse(int argc, char *const argv[], Options *options) {
             ++i;
             break;
         }
-        if (word == "--help" || word == "-h") {
-            options->help = true;
+        if (word == "--help" || word == "-h" || word == "--version") {
+            options->action = word == "--version" ? Action::version : Action::help;
             return {};
         }
         if (word == "--dry-run") {
             options->dry_run = true;
+        } else if (word == "--json") {
+            options->json = true;
+        } else if (word == "--check" || word == "--status") {
+            if (auto problem = choose(word == "--check" ? Action::check : Action::status, options);
+                !problem.empty())
+                return problem;
+        } else if (const bool binds = take("--bind", argc, argv, &i, &value, &missing);
+                   binds || take("--unbind", argc, argv, &i, &value, &missing)) {
+            const auto bdf = iommufd::normal_bdf(value);
+            if (missing || !bdf)
+                return std::string(binds ? "--bind" : "--unbind") +
+                       " needs a PCI address such as 0000:01:00.0";
+            if (auto problem = choose(binds ? Action::bind : Action::unbind, options);
+                !problem.empty())
+                return problem;
+            options->function = *bdf;
         } else if (take("--user", argc, argv, &i, &value, &missing)) {
             if (missing)
                 return "--user needs the name or number of a user";
@@ -128,6 +162,10 @@ std::string parse(int argc, char *const argv[], Options *options) {
         }
     }
     options->command.assign(argv + i, argv + argc);
+    if (options->json && options->action != Action::check && options->action != Action::status)
+        return "--json goes with --check or --status";
+    if (options->action != Action::run)
+        return options->command.empty() ? "" : "this runs no command: leave it out";
     if (options->command.empty())
         return "there is no command to run";
     if (!options->kept_capabilities.empty() && options->user.empty())

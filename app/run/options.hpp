@@ -4,18 +4,24 @@
 
 // The command line of dpdk-iommufd-run.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace run {
 
+// What is asked for instead of running a command.
+enum class Action : std::uint8_t { run, help, version, check, status, bind, unbind };
+
 struct Options {
-    std::string user; // name or number; empty: the caller
+    Action action = Action::run;
+    std::string function; // of --bind and --unbind: its PCI address
+    bool json = false;    // of --check and --status
+    std::string user;     // name or number; empty: the caller
     std::vector<std::string> devices;
     std::vector<int> kept_capabilities; // numbers of linux/capability.h
     std::vector<std::string> command;
     bool dry_run = false;
-    bool help = false;
 };
 
 // What is wrong, as a sentence without its full stop; empty if nothing is.

@@ -11,7 +11,22 @@ RUN=${LAB_BUILD:-$TREE/build}/app/run/dpdk-iommufd-run
 
 run "$RUN" --help
 check "--help teaches: its status" status_is 0
-check "--help goes to standard output" grep -q 'dpdk-devbind.py --bind=vfio-pci' "$WORK/out"
+check "--help goes to standard output" grep -q 'dpdk-iommufd-run --bind 0000:01:00.0' "$WORK/out"
+run "$RUN" --version
+check "--version" grep -qE '^dpdk-iommufd-run [0-9]+\.[0-9]+\.[0-9]+$' "$WORK/out"
+
+# No machine of a developer has Linux 7.3's no-IOMMU mode and hugepages by chance.
+run "$RUN" --check
+check "--check: something is missing here" status_is 1
+check "  and it says what" grep -q '^missing ' "$WORK/out"
+run "$RUN" --check --json
+check "--check --json: the same status" status_is 1
+check "  and JSON" python3 -m json.tool "$WORK/out" /dev/null
+run "$RUN" --status
+check "--status: no device" grep -qx 'No device has a vfio node\.' "$WORK/out"
+run "$RUN" --bind 0000:77:00.0
+check "--bind of what is not there" status_is 1
+check "  it says: there is no such PCI device" err_has "there is no such PCI device"
 
 # wrong MESSAGE ARGUMENT...: status 2 and the message, and nothing on standard output.
 wrong() {
@@ -30,6 +45,12 @@ wrong "--user needs" --user -- true
 wrong "--user needs" --user= -- true
 wrong "--device needs a PCI address" --device eth0 -- true
 wrong "--device needs a PCI address" --device=0000:01:00 -- true
+wrong "--bind needs a PCI address" --bind eth0
+wrong "--unbind needs a PCI address" --unbind
+wrong "at a time" --check --status
+wrong "at a time" --bind 0000:01:00.0 --unbind 0000:01:00.0
+wrong "this runs no command" --check -- true
+wrong "--json goes with --check or --status" --json -- true
 wrong "unknown option '--verbose'" --verbose -- true
 wrong "put '--' before the command" dpdk-testpmd
 

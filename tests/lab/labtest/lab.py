@@ -78,6 +78,11 @@ def cdev_of(nic):
     return f"/dev/vfio/devices/{found[0]}" if found else None
 
 
+def interface_of(nic):
+    """The network interface that its kernel driver has made."""
+    return os.listdir(f"{_PCI}/devices/{nic}/net")[0]
+
+
 def group_of(nic):
     """Its vfio group's node."""
     group = os.path.basename(os.readlink(f"{_PCI}/devices/{nic}/iommu_group"))

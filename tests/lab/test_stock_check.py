@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+# lab: --nics 2 --peer
+"""dpdk-iommufd-run --check, --status, --bind and --unbind on the true kernel."""
+
+import json
+
+from labtest import lab, privileges, process, stock, tap
+
+NIC, OTHER = lab.NICS[:2]
+MODE = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+
+
+def run(*words, status=0, prefix=()):
+    got, output = process.run([*prefix, lab.RUN, *words], timeout=30)
+    tap.equal(got, status, f"status of {' '.join(words)}:\n{output}")
+    return output
+
+
+def missing(output):
+    return {finding["subject"] for finding in json.loads(output)["findings"]
+            if finding["verdict"] == "missing"}
+
+
+@tap.test("--check: an application can start; a line for each NIC")
+def ready():
+    output = run("--check")
+    tap.contains(output, "An application can start.", "--check")
+    for nic in lab.NICS:
+        tap.contains(output, f"{nic}   8086:10c9, driver vfio-pci, {lab.cdev_of(nic)}, group "
+                             f"{lab.group_of(nic)}, no IOMMU", "--check")
+    tap.contains(output, "interrupts: MSI, MSI-X 10, INTx", "--check")
+    found = json.loads(run("--check", "--json"))
+    tap.equal({device["bdf"]: device["ready"] for device in found["devices"]}[NIC], True, "ready")
+    free = sum(pool["free"] for pool in found["hugepages"] if pool["page_size"] == 2 << 20)
+    tap.equal(free, lab.hugepages_free(), "free hugepages")
+
+
+@tap.test("--check names what is missing, with status 1")
+def not_ready():
+    with lab.parameter(MODE, "N"):
+        tap.equal(missing(run("--check", "--json", status=1)), {"no-IOMMU mode"}, "missing")
+    with lab.bound(NIC, None), lab.bound(OTHER, "igb"):
+        tap.equal(missing(run("--check", "--json", status=1)), {"devices"}, "missing")
+    output = run("--check", status=1, prefix=privileges.user())
+    tap.contains(output, "CAP_SYS_RAWIO is missing", "--check as a user without capabilities")
+
+
+@tap.test("--unbind and --bind: back to the kernel's driver and again to vfio-pci")
+def there_and_back():
+    run("--unbind", NIC)
+    tap.equal(lab.driver_of(NIC), "igb", "driver after --unbind")
+    process.run(["ip", "link", "set", lab.interface_of(NIC), "up"])
+    output = run("--bind", NIC, status=1)
+    tap.contains(output, "is up, and this machine may be reached by it", "--bind")
+    tap.equal(lab.driver_of(NIC), "igb", "driver after a refusal")
+    process.run(["ip", "link", "set", lab.interface_of(NIC), "down"])
+    with lab.parameter(MODE, "N"):
+        run("--bind", NIC)
+        tap.equal(lab.read(MODE), "Y", "the mode")
+    tap.equal(lab.driver_of(NIC), "vfio-pci", "driver after --bind")
+    tap.check(lab.cdev_of(NIC) is not None, "it has no node")
+    run("--bind", NIC)
+    run("--unbind", "0000:77:00.0", status=1)
+
+
+@tap.test("--status and --unbind while an application runs: who has it, and a refusal at once")
+def in_use():
+    program = stock.testpmd(NIC).start()
+    output = run("--status")
+    tap.contains(output, f"{OTHER}  {lab.cdev_of(OTHER)}  free", "--status")
+    devices = {device["bdf"]: device for device in
+               json.loads(run("--status", "--json"))["devices"]}
+    clients = devices[NIC]["clients"]
+    tap.equal([client["uid"] for client in clients if client["pid"] == program.pid],
+              [privileges.UID], "uid of the client")
+    tap.check(any(client["pinned_bytes"] >= 16 << 20 for client in clients), f"{clients}")
+    tap.contains(run("--unbind", NIC, status=1), "has it open: end it first", "--unbind")
+    tap.equal(program.quit(), 0, "exit status")
+    tap.contains(run("--status"), f"{NIC}  {lab.cdev_of(NIC)}  free", "--status afterwards")
+
+
+tap.main()
