@@ -12,8 +12,8 @@ import glob
 import os
 
 # What NICs, pools and buses of the tests are driven by. One that a test misses fails it.
-USED = ["bus_pci", "bus_vdev", "mempool_ring", "mempool_stack", "net_e1000", "net_virtio",
-        "net_vmxnet3"]
+USED = ["bus_pci", "bus_vdev", "mempool_ring", "mempool_stack", "net_e1000", "net_pcap",
+        "net_virtio", "net_vmxnet3"]
 FOLDERS = "/usr/lib/*/dpdk/pmds-*"
 PLACE = "/run/lab-plugins"  # EAL takes none from below /tmp
 _MS_BIND = 4096  # linux/mount.h
