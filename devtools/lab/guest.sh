@@ -78,6 +78,8 @@ set_up_network() {
 # The command sees another root, with this guest's file systems and the tree in it.
 enter_userland() {
 	local folder
+	# A root is a mount point, as whoever makes a mount namespace of his own may expect.
+	mount --bind "$userland" "$userland"
 	for folder in proc sys dev run tmp; do
 		mount --rbind "/$folder" "$userland/$folder"
 	done
