@@ -31,6 +31,7 @@
 
 #include <x86intrin.h>
 
+#include "rxtx/igb_inline.hpp"
 #include "rxtx/igb_rx_common.hpp"
 
 namespace igb {
@@ -157,8 +158,8 @@ template <class Isa>
 
 // What receive() calls for the next descriptors.
 template <class Isa>
-[[gnu::always_inline]] inline std::uint16_t take_vec(RxQueue &queue, std::uint16_t count,
-                                                     rte_mbuf **packets, Received &received) {
+IGB_ALWAYS_INLINE std::uint16_t take_vec(RxQueue &queue, std::uint16_t count, rte_mbuf **packets,
+                                         Received &received) {
     if (likely(count == descs_per_loop && !queue.discarding &&
                take_eight<Isa>(queue, packets, received)))
         return descs_per_loop;

@@ -24,6 +24,7 @@
 
 #include <x86intrin.h>
 
+#include "rxtx/igb_inline.hpp"
 #include "rxtx/igb_tx_common.hpp"
 
 namespace igb {
@@ -56,9 +57,9 @@ inline bool fill_four(TxDesc *descs, rte_mbuf *const *packets, const typename Is
 
 // send_plain_scalar() with vectors.
 template <class Isa>
-[[gnu::always_inline]] inline std::size_t
-send_plain_vec(TxDesc *descs, rte_mbuf **sw_ring, rte_mbuf **packets, std::size_t count,
-               const rte_mempool *known_pool, std::uint64_t &bytes) {
+IGB_ALWAYS_INLINE std::size_t send_plain_vec(TxDesc *descs, rte_mbuf **sw_ring, rte_mbuf **packets,
+                                             std::size_t count, const rte_mempool *known_pool,
+                                             std::uint64_t &bytes) {
     std::size_t sent = 0;
 
     if (likely(count >= packets_per_loop)) {
