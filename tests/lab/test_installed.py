@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-# lab: --nics 2 --peer --all-plugins
+# lab: --nics 2 --peer --all-plugins --timeout 240
 """What `ninja install` leaves. The plugins: one folder, given to EAL or its own, in which they find
 each other; and the hardware they say they drive. The launcher and the library it preloads: below
 their prefix, where they find each other without the tree that they were built in."""
