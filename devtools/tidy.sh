@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Runs clang-tidy (.clang-tidy) over the C++ files of a built tree: devtools/tidy.sh [FILE...].
-# What it has found clean, in this tree or another, is passed over until something changes that it
+# Runs clang-tidy (.clang-tidy) over the C++ files of a built tree: devtools/tidy.sh [--quick] [FILE...].
+# --quick: names alone, and whether who reaches a member that a mutex guards holds the mutex
+# (bus/core/sys/thread_annotations.hpp). What it has found clean, in this tree or another, is passed over until something changes that it
 # was judged by (lib/tidy.py). Needs clang-tidy and build/compile_commands.json (devtools/setup.sh).
 # Status 1 if it finds anything.
 
@@ -21,9 +22,14 @@ command -v clang-tidy >/dev/null || {
 mkdir -p "$BUILD/tidy"
 sed 's/ -fno-tree-loop-distribute-patterns\| -mno-stv\| -Wno-maybe-uninitialized//g' \
 	"$BUILD/compile_commands.json" >"$BUILD/tidy/compile_commands.json"
+which=all
+if [ "${1:-}" = --quick ]; then
+	which=quick
+	shift
+fi
 if [ $# = 0 ]; then
 	mapfile -t files < <(tree_files | grep -E '^(app|bus|drivers|mempool)/.*\.cpp$')
 	[ ${#files[@]} -gt 0 ] || die "found no file to check below $TREE"
 	set -- "${files[@]}"
 fi
-exec "${PYTHON[@]}" "$LIB/tidy.py" "$CACHE/tidy" "$BUILD" "$BUILD/tidy" "$@"
+exec "${PYTHON[@]}" "$LIB/tidy.py" "$CACHE/tidy" "$BUILD" "$BUILD/tidy" $which "$@"

@@ -2,7 +2,7 @@
 // Copyright(c) 2026 The dpdk-iommufd authors
 #pragma once
 
-// Which mutex guards what, in words that clang checks (-Wthread-safety, devtools/thread-safety.sh)
+// Which mutex guards what, in words that clang checks (-Wthread-safety, devtools/tidy.sh)
 // and other compilers skip. Names as in clang's manual, "Thread Safety Analysis".
 
 #if defined(__clang__)
