@@ -153,7 +153,7 @@ check_fragment() {
 	fi
 }
 
-KERNEL_BUILD_LINES=2360 # that make prints, about; for the percentage only
+KERNEL_BUILD_LINES=2490 # that make prints, about; for the percentage only
 
 compile_kernel() {
 	local count=0 line
