@@ -177,6 +177,7 @@ def one_way():
     with Peer() as peer:
         program = testpmd().commands("set fwd rxonly", "set portlist 1", "set txpkts 200",
                                      f"set eth-peer 1 {peer.mac}")
+        peer.wait_until_quiet()  # what went round in the last test
         before = peer.counter("rx_packets"), peer.counter("rx_bytes")
         expected = before[0] + 96, before[1] + 96 * (200 + CHECK_SEQUENCE)
         program.command("start tx_first 3")  # bursts of 32

@@ -92,6 +92,21 @@ class Peer:
         """Frames that came faster than they were received, since it was asked last."""
         return struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8))[1]
 
+    def wait_until_quiet(self, quiet=0.5, limit=30):
+        """Until the interface has received nothing for quiet seconds. QEMU keeps frames for a NIC
+        whose ring is full (10000, nq_maxlen of its net/queue.c), so that after a flood they go on
+        coming for as long as a slow guest takes for them."""
+        deadline = time.monotonic() + limit
+        before, since = self.counter("rx_packets"), time.monotonic()
+        while time.monotonic() - since < quiet:
+            if time.monotonic() > deadline:
+                raise process.Timeout(f"{self.name} still receives after {limit} seconds")
+            time.sleep(0.05)
+            now = self.counter("rx_packets")
+            if now != before:
+                before, since = now, time.monotonic()
+        self.drain()
+
     def counter(self, name):
         """A counter of the interface: rx_packets, ..."""
         return int(lab.read(f"/sys/class/net/{self.name}/statistics/{name}"))
