@@ -52,7 +52,7 @@ examples:
   devtools/lab.sh shell --nics 2"""
 
 
-def parse(arguments):
+def command_line():
     parser = argparse.ArgumentParser(
         prog="lab.sh", description=DESCRIPTION, epilog=EXAMPLES, allow_abbrev=False,
         usage="lab.sh run [options] -- COMMAND...\n       lab.sh shell [options]",
@@ -98,7 +98,11 @@ def parse(arguments):
     guest.add_argument("--timeout", type=float, default=0, metavar="S",
                        help="seconds the command may take [no limit]")
     guest.add_argument("--console", metavar="FILE", help="keep the kernel's console output")
+    return parser
 
+
+def parse(arguments):
+    parser = command_line()
     ours, separator, command = arguments, None, []
     if "--" in arguments:
         at = arguments.index("--")
