@@ -23,7 +23,7 @@ inline __m256i broadcast(__m128i bytes) {
 }
 
 // Selects number place of each half, for _mm256_blend_epi32().
-constexpr int in_both_halves(int place) {
+consteval int in_both_halves(int place) {
     return 1 << place | 1 << (place + 4);
 }
 
