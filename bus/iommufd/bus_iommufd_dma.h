@@ -205,35 +205,38 @@ struct rte_iommufd_dma_range {
  *   device that is removed, lose their addresses at once and their pins when it is sent, as far as
  *   that is known, or with rte_iommufd_in_flight_unregister().
  *
- * The driver says in return when it is between looking an address up and showing it in ranges():
+ * The driver says in return when it is between looking an address up and showing it in ranges:
  *
  *     rte_iommufd_lookup_begin(&queue->in_flight);
  *     address = rte_iommufd_virt2dma(data);
  *     descriptor written, queue's tail (of software) moved on
  *     rte_iommufd_lookup_end(&queue->in_flight);
  *
+ * It may lie in memory that processes share: it has no pointers. The function that is asked belongs
+ * to the process that registers the queue.
+ *
  * Addresses that mbufs of an "iommufd" pool carry need none of this: their pool holds them.
  * Between the two calls the driver must neither wait nor free an mbuf, as what an application does
  * in the callback of an external buffer may be to unmap it.
  */
 struct rte_iommufd_in_flight {
-    /**
-     * Write down what the device may still read, from any thread, while bursts go on: what was
-     * in flight before the call and still is after it must be among it.
-     *
-     * @param queue
-     *   As it was registered.
-     * @param[out] ranges
-     *   `capacity` of them can be written.
-     * @return
-     *   How many there are.
-     */
-    unsigned int (*ranges)(const struct rte_iommufd_in_flight *queue,
-                           struct rte_iommufd_dma_range *ranges);
-    unsigned int capacity; /**< Most that ranges() gives. */
-    uint32_t lookups;      /**< Odd between begin and end. Starts as 0. */
-    void *bus_private;     /**< Of the bus alone. */
+    uint32_t capacity; /**< Most ranges that the queue gives. */
+    uint32_t lookups;  /**< Odd between begin and end. Starts as 0. */
 };
+
+/**
+ * Write down what the device may still read, from any thread, while bursts go on: what was in
+ * flight before the call and still is after it must be among it.
+ *
+ * @param queue
+ *   As it was registered.
+ * @param[out] ranges
+ *   As many as the queue's capacity can be written.
+ * @return
+ *   How many there are.
+ */
+typedef unsigned int (*rte_iommufd_in_flight_ranges_t)(const struct rte_iommufd_in_flight *queue,
+                                                       struct rte_iommufd_dma_range *ranges);
 
 /**
  * Before the first lookup of a burst. A full memory barrier.
@@ -260,17 +263,20 @@ static inline void rte_iommufd_lookup_end(struct rte_iommufd_in_flight *queue) {
  * Have a queue asked, from before its device may read out of it.
  *
  * @param queue
- *   Owned by the driver; valid until rte_iommufd_in_flight_unregister().
+ *   Owned by the driver; valid until rte_iommufd_in_flight_unregister(). Not registered yet.
+ * @param ranges
+ *   What it is asked by.
  * @return
  *   0 or -ENOMEM.
  */
-__rte_internal int rte_iommufd_in_flight_register(struct rte_iommufd_in_flight *queue);
+__rte_internal int rte_iommufd_in_flight_register(struct rte_iommufd_in_flight *queue,
+                                                  rte_iommufd_in_flight_ranges_t ranges);
 
 /**
  * The device reads nothing through the queue any more.
  *
  * @param queue
- *   One that is not registered is ignored, if its bus_private is NULL.
+ *   One that is not registered is ignored.
  */
 __rte_internal void rte_iommufd_in_flight_unregister(struct rte_iommufd_in_flight *queue);
 

@@ -88,7 +88,7 @@ rte_iommufd_hold *rte_iommufd_hold_memory(const void *, size_t) {
 
 void rte_iommufd_hold_release(rte_iommufd_hold *) {}
 
-int rte_iommufd_in_flight_register(rte_iommufd_in_flight *) {
+int rte_iommufd_in_flight_register(rte_iommufd_in_flight *, rte_iommufd_in_flight_ranges_t) {
     return 0; // nobody asks
 }
 

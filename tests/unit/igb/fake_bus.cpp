@@ -184,16 +184,17 @@ void rte_iommufd_hold_release(rte_iommufd_hold *hold) {
         bus().holds--;
 }
 
-int rte_iommufd_in_flight_register(rte_iommufd_in_flight *queue) {
+int rte_iommufd_in_flight_register(rte_iommufd_in_flight *queue,
+                                   rte_iommufd_in_flight_ranges_t ranges) {
     bus().called("register");
     if (bus().register_error != 0 && bus().registered_before_error-- == 0)
         return bus().register_error;
-    bus().watched.push_back(queue);
+    bus().watched.push_back({queue, ranges});
     return 0;
 }
 
 void rte_iommufd_in_flight_unregister(rte_iommufd_in_flight *queue) {
-    if (std::erase(bus().watched, queue) != 0)
+    if (std::erase_if(bus().watched, [=](const auto &each) { return each.queue == queue; }) != 0)
         bus().called("unregister");
 }
 

@@ -37,7 +37,11 @@ struct FakeBus {
     int registered_before_error = 0; // Registrations that still succeed.
     int holds = 0;                   // Of pools, by queues.
     // Transmit queues that are asked what they have in flight.
-    std::vector<rte_iommufd_in_flight *> watched;
+    struct Watched {
+        rte_iommufd_in_flight *queue;
+        rte_iommufd_in_flight_ranges_t ranges;
+    };
+    std::vector<Watched> watched;
     int zones_left = -1; // Zones that may still be reserved; negative: any number.
 
     // Let the device reach ordinary memory, skew bytes further on than other memory is for it. The

@@ -17,23 +17,25 @@ using namespace igb;
 
 class TxInFlightTest : public test::TxTest {
 protected:
-    static rte_iommufd_in_flight &queue(std::size_t n = 0) { return *test::bus().watched.at(n); }
+    static rte_iommufd_in_flight &queue(std::size_t n = 0) {
+        return *test::bus().watched.at(n).queue;
+    }
 
     static std::vector<rte_iommufd_dma_range> in_flight() {
         std::vector<rte_iommufd_dma_range> ranges(queue().capacity);
 
-        ranges.resize(queue().ranges(&queue(), ranges.data()));
+        ranges.resize(test::bus().watched.at(0).ranges(&queue(), ranges.data()));
         return ranges;
     }
     static std::uint64_t dma_of(const rte_mbuf *mbuf) {
         return reinterpret_cast<std::uint64_t>(rte_pktmbuf_mtod(mbuf, void *)) + test::dma_offset;
     }
     // An mbuf of the pool with its data elsewhere; what is done when that is let go.
-    rte_mbuf *external(rte_mbuf_ext_shared_info &info, void (*let_go)(void *, void *)) {
+    rte_mbuf *external(rte_mbuf_ext_shared_info &info, void (*free_cb)(void *, void *)) {
         static std::uint8_t memory[2048];
         rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
 
-        info.free_cb = let_go;
+        info.free_cb = free_cb;
         rte_mbuf_ext_refcnt_set(&info, 1);
         rte_pktmbuf_attach_extbuf(mbuf, memory, 0xDEAD000, sizeof(memory), &info);
         EXPECT_NE(nullptr, rte_pktmbuf_append(mbuf, 100));
@@ -137,18 +139,18 @@ TEST_P(TxInFlightTest, LookupsAreAnnounced) {
 
 // What applications do in that callback is to unmap the memory: the device has shown DD.
 TEST_P(TxInFlightTest, ABufferIsNotInFlightWhenItIsLetGo) {
-    static bool let_go;
+    static bool is_freed;
     static std::size_t then;
     static rte_iova_t dma;
     rte_mbuf_ext_shared_info info{};
     rte_mbuf *mbuf = external(info, [](void *, void *) {
         const auto ranges = in_flight();
-        let_go = true;
+        is_freed = true;
         then = static_cast<std::size_t>(
             std::count_if(ranges.begin(), ranges.end(), [](auto &r) { return r.start == dma; }));
     });
 
-    let_go = false;
+    is_freed = false;
     dma = dma_of(mbuf);
     test::bus().map(buffer_of(mbuf), 100);
     ASSERT_EQ(1, send({mbuf}));
@@ -157,9 +159,9 @@ TEST_P(TxInFlightTest, ABufferIsNotInFlightWhenItIsLetGo) {
     EXPECT_EQ(100u, in_flight()[0].len);
     ASSERT_EQ(batch_size + 2, send(packets(0, batch_size + 2)));
     device().transmit(0);
-    EXPECT_FALSE(let_go);
+    EXPECT_FALSE(is_freed);
     ASSERT_EQ(batch_size, rte_eth_tx_done_cleanup(port_id, 0, 0));
-    EXPECT_TRUE(let_go);
+    EXPECT_TRUE(is_freed);
     EXPECT_EQ(0u, then);
 }
 

@@ -167,9 +167,9 @@ TEST_P(TxPiecesTest, CleanupCountsPackets) {
 TEST_P(TxPiecesTest, EveryPieceIsInFlight) {
     map_pages();
     ASSERT_EQ(1, send({at(page_size - 10, 100)}));
-    rte_iommufd_in_flight *queue = test::bus().watched.at(0);
-    std::vector<rte_iommufd_dma_range> ranges(queue->capacity);
-    ASSERT_EQ(2u, queue->ranges(queue, ranges.data()));
+    const auto &watched = test::bus().watched.at(0);
+    std::vector<rte_iommufd_dma_range> ranges(watched.queue->capacity);
+    ASSERT_EQ(2u, watched.ranges(watched.queue, ranges.data()));
     EXPECT_EQ(test::bus().memory.dma_of(memory.get() + page_size - 10), ranges[0].start);
     EXPECT_EQ(10u, ranges[0].len);
     EXPECT_EQ(test::bus().memory.dma_of(memory.get() + page_size), ranges[1].start);

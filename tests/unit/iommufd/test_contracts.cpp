@@ -123,17 +123,18 @@ TEST_F(ContractsTest, APoolHoldsItsMemoryAgain) {
 // A driver's transmit queue, with packets at the addresses the test gives it.
 struct TestQueue : rte_iommufd_in_flight {
     TestQueue() : rte_iommufd_in_flight{} {
-        ranges = [](const rte_iommufd_in_flight *queue, rte_iommufd_dma_range *all) {
-            const auto &packets = static_cast<const TestQueue *>(queue)->packets;
-            std::copy(packets.begin(), packets.end(), all);
-            return static_cast<unsigned int>(packets.size());
-        };
         capacity = 4;
-        EXPECT_EQ(rte_iommufd_in_flight_register(this), 0);
+        EXPECT_EQ(rte_iommufd_in_flight_register(this, ranges), 0);
     }
     ~TestQueue() { rte_iommufd_in_flight_unregister(this); }
     TestQueue(const TestQueue &) = delete;
     TestQueue &operator=(const TestQueue &) = delete;
+
+    static unsigned int ranges(const rte_iommufd_in_flight *queue, rte_iommufd_dma_range *all) {
+        const auto &packets = static_cast<const TestQueue *>(queue)->packets;
+        std::copy(packets.begin(), packets.end(), all);
+        return static_cast<unsigned int>(packets.size());
+    }
 
     std::vector<rte_iommufd_dma_range> packets;
 };

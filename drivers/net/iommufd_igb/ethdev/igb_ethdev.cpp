@@ -121,7 +121,8 @@ int program_tx(rte_eth_dev *dev, Hw hw) {
     for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
         auto &queue = *static_cast<TxQueue *>(dev->data->tx_queues[i]);
         tx_reset(queue);
-        if (const int ret = rte_iommufd_in_flight_register(&queue.in_flight); ret != 0)
+        if (const int ret = rte_iommufd_in_flight_register(&queue.in_flight, tx_in_flight);
+            ret != 0)
             return ret;
         hw.program_tx_queue(i, ring_of(queue));
     }

@@ -252,7 +252,6 @@ int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
     queue->doorbell = register_address(dev, reg::TDT(id));
     queue->free_thresh = conf->tx_free_thresh != 0 ? conf->tx_free_thresh : batch_size;
     queue->pool_ops = find_pool_ops();
-    queue->in_flight.ranges = tx_in_flight;
     queue->in_flight.capacity = nb_desc;
     queue->fast_free =
         (dev->data->dev_conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE) != 0;

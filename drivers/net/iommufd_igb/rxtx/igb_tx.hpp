@@ -81,7 +81,7 @@ void tx_reset(TxQueue &queue);
 // Free every mbuf of the ring. The device must not use them any more.
 void tx_drain(TxQueue &queue);
 
-// rte_iommufd_in_flight::ranges of a queue.
+// rte_iommufd_in_flight_ranges_t of a queue.
 unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dma_range *ranges);
 
 // eth_tx_done_cleanup_t's work: free completed batches until count mbufs or no more.
