@@ -12,7 +12,7 @@ import subprocess
 import xml.etree.ElementTree
 
 import tap
-from process import stream
+from process import step_back, stream
 from report import FAILED, PASSED, SKIPPED
 
 KEPT_OUTPUT = 40  # lines
@@ -56,9 +56,11 @@ def text_of(test):
 
 class MesonTests:
     """The tests of one suite. mark: stands before the names in the report and in the names of the
-    files; environment: for the programs; patience: what meson multiplies its time limits by."""
+    files; environment: for the programs; patience: what meson multiplies its time limits by;
+    beside: with what others leave of the processors."""
 
-    def __init__(self, build, suite, wanted, report, mark="", environment=None, patience=2):
+    def __init__(self, build, suite, wanted, report, mark="", environment=None, patience=2,
+                 beside=False):
         self.build = build
         self.suite = suite
         self.wanted = wanted
@@ -66,6 +68,8 @@ class MesonTests:
         self.mark = mark and f"{mark}: "
         self.environment = environment or {}
         self.patience = patience
+        self.prepare = step_back if beside else None
+        self.process = None
         self.log = f"{mark or 'plain'}-{suite}"
         self.tests = [test for test in meson_tests(build) if suite in suites_of(test)]
 
@@ -115,7 +119,8 @@ class MesonTests:
                    *(test["name"] for test in tests)]
         environment = {**os.environ, "LAB_BUILD": self.build, **self.environment}
         said = []
-        with stream(command, cwd=self.build, env=environment) as run:
+        with stream(command, cwd=self.build, env=environment, preexec_fn=self.prepare) as run:
+            self.process = run.process
             for line in run.lines():
                 said.append(line)
                 if PROGRESS.match(line):
@@ -123,6 +128,11 @@ class MesonTests:
                 else:
                     self.report.note(line)
         self._count(tests, log, run, said[-KEPT_OUTPUT:])
+
+    def stop(self):
+        """From another thread: the rest of the suite fails."""
+        if self.process:
+            self.process.terminate()
 
     def _log_file(self, log, suffix):
         return os.path.join(self.build, "meson-logs", f"{log}.{suffix}")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+AUTOGROUP = "/proc/self/autogroup"  # of a session; between two sessions nice(1) alone says nothing
 GRACE = 2  # seconds that orphans may hold the output open
 DEATH = 20  # seconds that the kernel may take to end a killed process
 
@@ -56,6 +57,15 @@ class Run:
         if self.status < 0:
             return f"died of {signal.Signals(-self.status).name}"
         return f"exited with status {self.status}"
+
+
+def step_back():
+    """Before a command in a session of its own: it gets what others leave of the processors. See
+    sched(7)."""
+    os.nice(19)
+    with contextlib.suppress(OSError):  # this kernel does not group by session
+        with open(AUTOGROUP, "w", encoding="ascii") as file:
+            file.write("19")
 
 
 @contextlib.contextmanager

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a run of the tests found: shown live, counted, and summed up in the last line."""
+"""What a run of the tests found: shown live, counted, and summed up in the last line. Several threads
+may report: what one says of a test stays together."""
 
 import fnmatch
+import functools
 import sys
+import threading
 import time
 
 PASSED, FAILED, SKIPPED = "ok", "FAIL", "skip"
@@ -23,8 +26,20 @@ class Filter:
         return self.pattern in name
 
 
+def alone(method):
+    """One thread at a time."""
+
+    @functools.wraps(method)
+    def locked(self, *arguments, **named):
+        with self.lock:
+            return method(self, *arguments, **named)
+
+    return locked
+
+
 class Report:
     def __init__(self, log):
+        self.lock = threading.RLock()
         self.log = log
         self.counts = {PASSED: 0, FAILED: 0, SKIPPED: 0}
         self.failures = []
@@ -32,11 +47,13 @@ class Report:
         self.times = []
         self.begin = time.monotonic()
 
+    @alone
     def note(self, text):
         """Goes to the log only."""
         self.log.write(text + "\n")
         self.log.flush()
 
+    @alone
     def say(self, text):
         print(text, flush=True)
         self.note(text)
@@ -44,6 +61,7 @@ class Report:
     def section(self, text):
         self.say(f"--- {text}")
 
+    @alone
     def result(self, outcome, name, seconds=None, reason="", output=()):
         """output: what the test printed, shown if it failed."""
         self.counts[outcome] += 1
@@ -59,15 +77,18 @@ class Report:
             for text in output:
                 self.say(f"     | {text}")
 
+    @alone
     def took(self, seconds, name):
         """For the list of the slowest."""
         self.times.append((seconds, name))
 
+    @alone
     def withdraw(self, outcome, name):
         self.counts[outcome] -= 1
         if outcome == FAILED:
             self.failures.remove(name)
 
+    @alone
     def try_again(self, name, tests=()):
         """Something waited in vain and is tried once more; how it ends then counts."""
         text = name + (f" ({', '.join(tests)})" if tests else "")

@@ -6,16 +6,17 @@ import os
 import signal
 import sys
 
+from beside import Beside
 from lab_tests import LabTests
 from meson_tests import MesonTests
 from report import Filter, Report
 from sanitized import SanitizedTests
 
 DESCRIPTION = """\
-Sets up, builds, and runs the tests: the unit tests, the tests on this machine (tools,
-style, another architecture), both by `meson test`, and the tests of the lab in virtual
-machines. The unit tests under the compiler's sanitizers are asked for by --sanitize alone:
-their builds take longer than all the rest.
+Sets up, builds, and runs every test: the unit tests, the same under the compiler's
+sanitizers, the tests on this machine (tools, style, another architecture), all by
+`meson test`, and the tests of the lab in virtual machines. What only computes, style and
+the builds with sanitizers, runs beside the others.
 
 The last line tells the result: "N passed, M failed", and ", K skipped" if there are any.
 If something waited in vain and was tried again, the line before it says how often and
@@ -30,15 +31,15 @@ def parse(arguments):
     parser.add_argument("--sanitize", action="store_true",
                         help="only unit tests under AddressSanitizer, UndefinedBehaviorSanitizer "
                              "and ThreadSanitizer")
-    parser.add_argument("--host", action="store_true", help="only the tests on this machine that need no build of their own: "
-                             "tools, style, another architecture")
+    parser.add_argument("--host", action="store_true",
+                        help="only the tests on this machine: tools, style, another architecture")
     parser.add_argument("--lab", action="store_true", help="only lab tests")
     parser.add_argument("--list", action="store_true", help="name the tests, run none")
     parser.add_argument("filter", nargs="?", metavar="NAME-FILTER",
                         help="only tests whose name contains this, or matches it as a glob")
     options = parser.parse_args(arguments)
     if not (options.unit or options.sanitize or options.host or options.lab):
-        options.unit = options.host = options.lab = True
+        options.unit = options.sanitize = options.host = options.lab = True
     return options
 
 
@@ -52,36 +53,43 @@ def main():
         signal.signal(number, lambda n, _: sys.exit(128 + n))
     with open(log_name, "a", encoding="utf-8", buffering=1) as log:
         report, wanted = Report(log), Filter(options.filter)
-        sanitized = SanitizedTests(build, wanted, report) if options.sanitize else None
-        kinds = []
-        if options.unit:
-            kinds.append(MesonTests(build, "unit", wanted, report))
-        if options.host:
-            kinds.append(MesonTests(build, "host", wanted, report))
-        if options.lab:
-            kinds.append(LabTests(build, wanted, report))
-        if sanitized:
-            kinds.append(sanitized)
+        kinds, beside = kinds_of(options, build, wanted, report)
         if options.list:
-            for kind in kinds:
+            for kind in kinds + beside:
                 print("\n".join(kind.names()))
             return 0
-        return run(kinds, sanitized, report)
+        return run(kinds, beside, report)
 
 
-def run(kinds, sanitized, report):
+def kinds_of(options, build, wanted, report):
+    """Kinds of tests that run one after another, and those that begin beside them."""
+    kinds, beside = [], []
+    if options.unit:
+        kinds.append(MesonTests(build, "unit", wanted, report))
+    if options.host:
+        kinds.append(MesonTests(build, "host", wanted, report))
+        style = MesonTests(build, "style", wanted, report, patience=4, beside=True)
+        beside.append(Beside(style))
+    if options.lab:
+        kinds.append(LabTests(build, wanted, report))
+    if options.sanitize:
+        beside.append(SanitizedTests(build, wanted, report))
+    return kinds, beside
+
+
+def run(kinds, beside, report):
     try:
-        if sanitized:
-            sanitized.start()
-        for kind in kinds:
+        for kind in beside:
+            kind.start()
+        for kind in kinds + beside:
             kind.run()
         return report.finish()
     except BrokenPipeError:  # nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
     finally:
-        if sanitized:
-            sanitized.stop()
+        for kind in beside:
+            kind.stop()
 
 
 if __name__ == "__main__":

@@ -5,27 +5,27 @@
     thread               those of meson's suite `threads`: tables that are read while written
 
 Each kind is a build folder of its own below the usual one, of the test programs only, in which
-`meson test` runs. They are compiled while other tests run, with what these leave of the processors:
-a machine of the lab waits more than it computes.
+`meson test` runs. They are compiled while other tests run (beside.py), and run after these: some have
+deadlines of milliseconds.
 """
 
-import contextlib
 import os
 import shlex
 import subprocess
 import threading
 
 from meson_tests import MesonTests, meson_tests
+from process import step_back
 from report import FAILED
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # What a finding does: the program ends with a status that is not 0, so its case fails.
-AUTOGROUP = "/proc/self/autogroup"  # of a session; between two sessions nice(1) alone says nothing
 OPTIONS = "halt_on_error=1:abort_on_error=0:exitcode=1:print_stacktrace=1"
 ENVIRONMENT = {"ASAN_OPTIONS": OPTIONS, "UBSAN_OPTIONS": OPTIONS, "TSAN_OPTIONS": OPTIONS}
 PATIENCE = 4  # times the limits of the plain programs
-# At -O1, two thirds of the time, gcc 12 warns of what is none (-Wmismatched-new-delete).
-BUILD_TYPE = ["-Dbuildtype=debugoptimized"]
+# Not optimised, and lines for the stack traces alone: a quarter of what -O2 -g takes to compile, and
+# no access is gone before a sanitizer sees it.
+BUILD_TYPE = ["-Dbuildtype=plain", "-Dc_args=-g1", "-Dcpp_args=-g1"]
 
 
 class Kind:
@@ -38,14 +38,6 @@ class Kind:
 
 KINDS = [Kind("asan", "address,undefined", "libasan.so", "unit"),
          Kind("tsan", "thread", "libtsan.so", "threads")]
-
-
-def _step_back():
-    """Before a command: it gets what others leave of the processors. See sched(7)."""
-    os.nice(19)
-    with contextlib.suppress(OSError):  # this kernel does not group by session
-        with open(AUTOGROUP, "w", encoding="ascii") as file:
-            file.write("19")
 
 
 class BuildFailed(Exception):
@@ -137,7 +129,7 @@ class SanitizedTests:
             raise BuildFailed(command[0], "it was stopped", [])
         self._command = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True, preexec_fn=_step_back)
+            text=True, start_new_session=True, preexec_fn=step_back)
         output, _ = self._command.communicate()
         self.report.note(output)
         if self._command.returncode != 0:

@@ -9,6 +9,7 @@ import tempfile
 
 from host_tap import Outcome, check, done
 
+import beside
 import meson_tests
 
 # Lists and runs cases as a program of GoogleTest 1.12 does, and writes what it writes.
@@ -52,6 +53,18 @@ def plain(status):
     return "exitcode", f"#!/bin/sh\nexit {status}\n"
 
 
+class Begun:
+    """As the runner has what runs beside other tests."""
+
+    def __init__(self, kind):
+        self.beside = beside.Beside(kind)
+
+    def run(self):
+        self.beside.start()
+        self.beside.run()
+        self.beside.stop()
+
+
 class Project:
     def __init__(self, folder, more, **tests):
         self.build = os.path.join(folder, "build")
@@ -71,6 +84,21 @@ class Project:
     def run(self, pattern=None):
         return Outcome(lambda wanted, report: meson_tests.MesonTests(
             self.build, "unit", wanted, report), pattern)
+
+    def run_beside(self):
+        return Outcome(lambda wanted, report: Begun(meson_tests.MesonTests(
+            self.build, "unit", wanted, report)))
+
+
+def broken():
+    """Whether what cannot even begin is told to who waits for it."""
+    kind = Begun(None)
+    try:
+        kind.beside.start()
+        kind.beside.run()
+    except AttributeError:
+        return True
+    return False
 
 
 def main():
@@ -93,6 +121,8 @@ def main():
               "slowest tests" in outcome.text)
         again = project.run()
         check("what the last run has left is not counted", again.last(), outcome.last())
+        check("beside other tests the same is counted", project.run_beside().last(), outcome.last())
+        check("and a runner that fails is no success", broken())
         check("a case by its name", project.run("Suite.one").last(), ["1 passed, 0 failed"])
         check("cases of two programs by a glob", project.run("Suite.f*").last(), ["1 passed, 2 failed"])
         check("a file by its name", project.run("points").last(), ["1 passed, 1 failed, 1 skipped"])
