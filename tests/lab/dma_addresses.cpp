@@ -48,12 +48,12 @@ constexpr std::size_t step = 4096; // bytes; the smallest page
 
 std::vector<rte_device *> devices;
 
-int take(rte_iommufd_driver * /*driver*/, rte_iommufd_device *dev) {
+int probe_device(rte_iommufd_driver * /*driver*/, rte_iommufd_device *dev) {
     devices.push_back(&dev->device);
     return 0;
 }
 
-int give_back(rte_iommufd_device * /*dev*/) {
+int remove_device(rte_iommufd_device * /*dev*/) {
     return 0;
 }
 
@@ -71,8 +71,8 @@ const rte_pci_id ids[] = {
 constinit rte_iommufd_driver driver = {
     .next = {},
     .driver = {.next = {}, .name = "lab_dma_addresses", .alias = nullptr},
-    .probe = take,
-    .remove = give_back,
+    .probe = probe_device,
+    .remove = remove_device,
     .id_table = ids,
     .valid_devargs = nullptr,
 };
