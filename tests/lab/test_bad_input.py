@@ -52,18 +52,9 @@ def refused(*messages, eal=None, may_start=False, **rest):
     return program.output
 
 
-@contextlib.contextmanager
-def hidden(path):
-    os.rename(path, path + ".hidden")
-    try:
-        yield
-    finally:
-        os.rename(path + ".hidden", path)
-
-
 @tap.test("no /dev/iommu")
 def no_iommufd():
-    with hidden("/dev/iommu"):
+    with lab.hidden("/dev/iommu"):
         refused("open of /dev/iommu", "No such file or directory", "CONFIG_IOMMUFD")
 
 

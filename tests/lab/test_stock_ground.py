@@ -4,7 +4,6 @@
 """dpdk-iommufd-run on bad ground: each missing precondition gives one sentence and status 1, and
 nothing is bound, changed or started."""
 
-import contextlib
 import os
 import re
 import signal
@@ -27,15 +26,6 @@ def refused(message, *options, prefix=(), command=("touch", STARTED)):
     tap.equal(lab.state(), before, "the state of the guest")
 
 
-@contextlib.contextmanager
-def moved(path):
-    os.rename(path, path + ".away")
-    try:
-        yield
-    finally:
-        os.rename(path + ".away", path)
-
-
 @tap.test("devices: none such, another driver, none, no-IOMMU mode off")
 def devices():
     refused("there is no PCI device 0000:77:00.0", "--device", "77:00.0")
@@ -52,11 +42,11 @@ def devices():
 
 @tap.test("nodes: no /dev/iommu, no cdev")
 def nodes():
-    with moved("/dev/iommu"):
+    with lab.hidden("/dev/iommu"):
         status, output = process.run([lab.RUN, "--", "true"])
         tap.equal(status, 1, "status")
         tap.contains(output, "the kernel has no iommufd", "dpdk-iommufd-run")
-    with moved(lab.cdev_of(NIC)):
+    with lab.hidden(lab.cdev_of(NIC)):
         status, output = process.run([lab.RUN, "--device", NIC, "--", "true"])
         tap.equal(status, 1, "status")
         tap.contains(output, f"the node {lab.cdev_of(NIC)} is missing", "dpdk-iommufd-run")

@@ -14,7 +14,6 @@ NICS = os.environ.get("LAB_NICS", "").split()
 PEER = os.environ.get("LAB_PEER", "")
 
 
-
 def built(path):
     """What the build has made: no other file of the tests and of what runs in the guest says
     where that is."""
@@ -53,6 +52,16 @@ def eal(*nics, no_pci=True, extra=()):
     """EAL's arguments as a user gives them: the project's plugins and these NICs."""
     return (["-l", "0-1"] + plugins() + (["--no-pci"] if no_pci else []) +
             allow(*(nics or NICS)) + POOL_OPS + list(extra))
+
+
+@contextlib.contextmanager
+def hidden(path):
+    """A file that is not there for a while."""
+    os.rename(path, path + ".hidden")
+    try:
+        yield
+    finally:
+        os.rename(path + ".hidden", path)
 
 
 def read(path):

@@ -52,6 +52,15 @@ protected:
         for (std::uint64_t at = 0; at < length; at += page)
             EXPECT_EQ(table.lookup(base + at), std::nullopt);
     }
+    // With another IOAS, and in it what the first one had in the beginning.
+    void start_again() {
+        space.close();
+        EXPECT_EQ(kernel.close(cdev), 0);
+        EXPECT_EQ(kernel.census(), Census{});
+        EXPECT_OK(space.open());
+        attach();
+        EXPECT_OK(space.map(other, page_4k, page_4k));
+    }
     void expect_mapped() {
         EXPECT_EQ(kernel.census().pinned, before.pinned + length);
         EXPECT_EQ(space.areas(), 2U);
@@ -91,13 +100,7 @@ TEST_P(AddressSpaceFailures, MapAndEveryCallAfterTheFirst) {
         kernel.fail_nth(0, 0);
         EXPECT_EQ(table.lookup(base), std::nullopt);
         EXPECT_EQ(space.bytes_mapped(), page_4k + (n > 1 ? length : 0)) << "what is pinned counts";
-        // What could not be undone goes with the IOAS.
-        space.close();
-        EXPECT_EQ(kernel.close(cdev), 0);
-        EXPECT_EQ(kernel.census(), Census{});
-        EXPECT_OK(space.open());
-        attach();
-        EXPECT_OK(space.map(other, page_4k, page_4k));
+        start_again(); // what could not be undone goes with the IOAS
         expect_unchanged();
     }
 }
@@ -141,14 +144,8 @@ TEST_P(AddressSpaceFailures, UnmapAll) {
         EXPECT_EQ(table.lookup(other), std::nullopt);
         const bool failed = kernel.has_failed();
         EXPECT_EQ(kernel.census().areas, failed ? 1U : 0U) << "the others are released";
-        // Start again.
         kernel.fail_nth(0, 0);
-        space.close();
-        EXPECT_EQ(kernel.close(cdev), 0);
-        EXPECT_EQ(kernel.census(), Census{});
-        EXPECT_OK(space.open());
-        attach();
-        EXPECT_OK(space.map(other, page_4k, page_4k));
+        start_again();
         return failed;
     });
     EXPECT_EQ(calls, 2);
