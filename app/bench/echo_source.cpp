@@ -1,14 +1,10 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * bench_echo_source: ICMP echo requests out of a kernel-driven interface, as many as it takes,
- * until a signal comes. devtools/bench/lab_guest.py starts it for testpmd's icmpecho.
- *
- * 64 source addresses, so that RSS spreads the requests over queues. Nothing is received.
- */
+// bench_echo_source: ICMP echo requests out of a kernel-driven interface, as many as it takes,
+// until a signal comes. devtools/bench/lab_guest.py starts it for testpmd's icmpecho.
+//
+// 64 source addresses, so that RSS spreads the requests over queues. Nothing is received.
 
 #include <array>
 #include <cerrno>
@@ -33,11 +29,11 @@
 
 namespace {
 
-constexpr size_t kFlows = 64; // frames of one sendmmsg()
-constexpr size_t kLeast = 60; // bytes without CRC
-constexpr size_t kMost = 1514;
-constexpr size_t kIp = sizeof(ether_header);
-constexpr size_t kIcmp = kIp + sizeof(iphdr);
+constexpr std::size_t nb_flows = 64;  // frames of one sendmmsg()
+constexpr std::size_t min_frame = 60; // bytes without CRC
+constexpr std::size_t max_frame = 1514;
+constexpr std::size_t ip_offset = sizeof(ether_header);
+constexpr std::size_t icmp_offset = ip_offset + sizeof(iphdr);
 
 volatile std::sig_atomic_t stop;
 
@@ -46,20 +42,20 @@ volatile std::sig_atomic_t stop;
     std::exit(EXIT_FAILURE);
 }
 
-/** RFC 1071, over a length that may be odd. */
-uint16_t checksum(const uint8_t *data, size_t length) {
-    uint32_t sum = 0;
+// RFC 1071, over a length that may be odd.
+std::uint16_t checksum(const std::uint8_t *data, std::size_t length) {
+    std::uint32_t sum = 0;
 
-    for (size_t i = 0; i < length; i++)
+    for (std::size_t i = 0; i < length; i++)
         sum += i % 2 == 0 ? data[i] << 8 : data[i];
     while (sum >> 16 != 0)
         sum = (sum & 0xFFFF) + (sum >> 16);
-    return htons(static_cast<uint16_t>(~sum));
+    return htons(static_cast<std::uint16_t>(~sum));
 }
 
-std::vector<uint8_t> request(const ether_addr &to, const ether_addr &from, size_t length,
-                             uint8_t flow) {
-    std::vector<uint8_t> frame(length);
+std::vector<std::uint8_t> request(const ether_addr &to, const ether_addr &from, std::size_t length,
+                                  std::uint8_t flow) {
+    std::vector<std::uint8_t> frame(length);
     ether_header ether{};
     iphdr ip{};
     icmphdr icmp{};
@@ -71,18 +67,18 @@ std::vector<uint8_t> request(const ether_addr &to, const ether_addr &from, size_
     ip.ihl = sizeof(ip) / 4;
     ip.ttl = 64;
     ip.protocol = IPPROTO_ICMP;
-    ip.tot_len = htons(static_cast<uint16_t>(length - kIp));
+    ip.tot_len = htons(static_cast<std::uint16_t>(length - ip_offset));
     ip.saddr = htonl(0xC0000200u + 1 + flow); // 192.0.2.0/24 is for documentation
     ip.daddr = htonl(0xC0000200u + 254);
     icmp.type = ICMP_ECHO;
 
     std::memcpy(&frame[0], &ether, sizeof(ether));
-    std::memcpy(&frame[kIp], &ip, sizeof(ip));
-    std::memcpy(&frame[kIcmp], &icmp, sizeof(icmp));
-    const uint16_t ip_sum = checksum(&frame[kIp], sizeof(ip));
-    std::memcpy(&frame[kIp + offsetof(iphdr, check)], &ip_sum, sizeof(ip_sum));
-    const uint16_t icmp_sum = checksum(&frame[kIcmp], length - kIcmp);
-    std::memcpy(&frame[kIcmp + offsetof(icmphdr, checksum)], &icmp_sum, sizeof(icmp_sum));
+    std::memcpy(&frame[ip_offset], &ip, sizeof(ip));
+    std::memcpy(&frame[icmp_offset], &icmp, sizeof(icmp));
+    const std::uint16_t ip_sum = checksum(&frame[ip_offset], sizeof(ip));
+    std::memcpy(&frame[ip_offset + offsetof(iphdr, check)], &ip_sum, sizeof(ip_sum));
+    const std::uint16_t icmp_sum = checksum(&frame[icmp_offset], length - icmp_offset);
+    std::memcpy(&frame[icmp_offset + offsetof(icmphdr, checksum)], &icmp_sum, sizeof(icmp_sum));
     return frame;
 }
 
@@ -105,17 +101,17 @@ int open_interface(const char *name, ether_addr &own) {
     return fd;
 }
 
-void send_all(int fd, std::vector<std::vector<uint8_t>> &frames) {
-    std::array<iovec, kFlows> vectors;
-    std::array<mmsghdr, kFlows> messages{};
+void send_all(int fd, std::vector<std::vector<std::uint8_t>> &frames) {
+    std::array<iovec, nb_flows> vectors;
+    std::array<mmsghdr, nb_flows> messages{};
 
-    for (size_t i = 0; i < kFlows; i++) {
+    for (std::size_t i = 0; i < nb_flows; i++) {
         vectors[i] = {.iov_base = frames[i].data(), .iov_len = frames[i].size()};
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
     }
     while (!stop)
-        if (sendmmsg(fd, messages.data(), kFlows, 0) < 0 && errno != ENOBUFS && errno != EINTR)
+        if (sendmmsg(fd, messages.data(), nb_flows, 0) < 0 && errno != ENOBUFS && errno != EINTR)
             fail("sendmmsg");
 }
 
@@ -125,7 +121,7 @@ int main(int argc, char **argv) {
     const ether_addr *to = argc == 4 ? ether_aton(argv[2]) : nullptr;
     const unsigned long length = argc == 4 ? std::strtoul(argv[3], nullptr, 10) : 0;
 
-    if (to == nullptr || length < kLeast || length > kMost) {
+    if (to == nullptr || length < min_frame || length > max_frame) {
         std::fprintf(stderr, "usage: bench_echo_source INTERFACE MAC-ADDRESS LENGTH\n"
                              "LENGTH of the frames, from 60 to 1514 (without CRC)\n");
         return 2;
@@ -136,9 +132,9 @@ int main(int argc, char **argv) {
 
     ether_addr own;
     const int fd = open_interface(argv[1], own);
-    std::vector<std::vector<uint8_t>> frames;
-    for (size_t flow = 0; flow < kFlows; flow++)
-        frames.push_back(request(*to, own, length, static_cast<uint8_t>(flow)));
+    std::vector<std::vector<std::uint8_t>> frames;
+    for (std::size_t flow = 0; flow < nb_flows; flow++)
+        frames.push_back(request(*to, own, length, static_cast<std::uint8_t>(flow)));
     send_all(fd, frames);
     close(fd);
     return EXIT_SUCCESS;

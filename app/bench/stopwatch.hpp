@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #pragma once
 
@@ -8,7 +7,7 @@
 
 namespace bench {
 
-/** Nanoseconds that a function takes. */
+// Nanoseconds that a function takes.
 template <typename Function>
 double time_ns(Function &&function) {
     const auto begin = std::chrono::steady_clock::now();

@@ -1,13 +1,9 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * Who comes when among things that are compared round by round. What a machine does besides, its
- * clock and what the one before has left in the caches must favour none: every other round goes
- * backwards, and every pair of rounds begins with another one.
- */
+// Who comes when among things that are compared round by round. What a machine does besides, its
+// clock and what the one before has left in the caches must favour none: every other round goes
+// backwards, and every pair of rounds begins with another one.
 
 #pragma once
 
@@ -15,7 +11,7 @@
 
 namespace bench {
 
-/** Which one of @p count has turn number @p turn, from 0, of a round. */
+// Which one of count has turn number turn, from 0, of a round.
 constexpr std::size_t at_turn(std::size_t turn, std::size_t count, unsigned int round) {
     const std::size_t place = round % 2 == 0 ? turn : count - 1 - turn;
 

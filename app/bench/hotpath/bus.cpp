@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file What the two stand-ins for a bus share. */
+// What the two stand-ins for a bus share.
 
 #include "bus_internal.hpp"
 
+#include <cstdint>
 #include <dlfcn.h>
 #include <stdexcept>
 
@@ -20,8 +20,8 @@ std::string object_of(const void *address) {
     return dladdr(address, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
 }
 
-uint16_t port_of(const std::string &driver, const std::string &name, int probed) {
-    uint16_t port;
+std::uint16_t port_of(const std::string &driver, const std::string &name, int probed) {
+    std::uint16_t port;
 
     if (probed != 0)
         throw std::runtime_error(

@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #pragma once
 
@@ -12,15 +11,15 @@
 
 namespace bench {
 
-inline constexpr uint16_t kVendorIntel = 0x8086;
+inline constexpr std::uint16_t vendor_intel = 0x8086;
 
-/** Path of the shared object that holds @p address. */
+// Path of the shared object that holds address.
 std::string object_of(const void *address);
 
-/** The port that a probe has made; @p probed is the probe's result. Throws on failure. */
-uint16_t port_of(const std::string &driver, const std::string &name, int probed);
+// The port that a probe has made; probed is the probe's result. Throws on failure.
+std::uint16_t port_of(const std::string &driver, const std::string &name, int probed);
 
-/** Drivers by name; the first one registered wins, as EAL loads -d plugins first. */
+// Drivers by name; the first one registered wins, as EAL loads -d plugins first.
 template <typename Driver>
 Driver *find_driver(const std::vector<Driver *> &drivers, const std::string &name) {
     const auto found = std::find_if(drivers.begin(), drivers.end(), [&](const Driver *driver) {

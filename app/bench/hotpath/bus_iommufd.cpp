@@ -1,16 +1,13 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * In place of this project's bus, for its driver and mempool: all that
- * bus/iommufd/bus_iommufd_driver.h and rte_bus_iommufd.h declare. The model's DMA addresses
- * are virtual addresses, and all memory is reachable.
- */
+// In place of this project's bus, for its driver and mempool: all that
+// bus/iommufd/bus_iommufd_driver.h and rte_bus_iommufd.h declare. The model's DMA addresses
+// are virtual addresses, and all memory is reachable.
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <iterator>
 
@@ -30,13 +27,13 @@ std::vector<rte_iommufd_driver *> &drivers() {
 // The whole range as 2 MiB pages at DMA address == VA, the depth a lookup has with hugepages:
 // one directory does for every GiB.
 struct IdentityTable {
-    alignas(4096) uint64_t directory[RTE_IOMMUFD_DIRECTORY_WORDS];
-    uint64_t root[RTE_IOMMUFD_ROOT_WORDS];
+    alignas(4096) std::uint64_t directory[RTE_IOMMUFD_DIRECTORY_WORDS];
+    std::uint64_t root[RTE_IOMMUFD_ROOT_WORDS];
 
     IdentityTable() {
         std::fill(std::begin(directory), std::end(directory), RTE_IOMMUFD_LEAF);
         std::fill(std::begin(root), std::end(root),
-                  reinterpret_cast<uintptr_t>(directory) | RTE_IOMMUFD_DIRECTORY);
+                  reinterpret_cast<std::uintptr_t>(directory) | RTE_IOMMUFD_DIRECTORY);
     }
 };
 
@@ -46,7 +43,7 @@ IdentityTable table;
 
 extern "C" {
 
-extern const uint64_t *const rte_iommufd_dma_root = table.root;
+extern const std::uint64_t *const rte_iommufd_dma_root = table.root;
 
 void rte_iommufd_register(rte_iommufd_driver *driver) {
     drivers().push_back(driver);
@@ -60,12 +57,13 @@ bool rte_iommufd_check_dpdk_version(const char *, unsigned int year, unsigned in
     return year == RTE_VER_YEAR && month == RTE_VER_MONTH;
 }
 
-size_t rte_iommufd_dma_contiguous(const void *, size_t len) {
+std::size_t rte_iommufd_dma_contiguous(const void *, std::size_t len) {
     return len;
 }
 
-const rte_memzone *rte_iommufd_dma_zone_reserve(const char *name, size_t len, unsigned int align,
-                                                int socket_id, rte_iova_t *dma) {
+const rte_memzone *rte_iommufd_dma_zone_reserve(const char *name, std::size_t len,
+                                                unsigned int align, int socket_id,
+                                                rte_iova_t *dma) {
     const rte_memzone *zone = rte_memzone_reserve_aligned(name, len, socket_id, 0, align);
 
     if (zone != nullptr)
@@ -82,7 +80,7 @@ rte_iommufd_hold *rte_iommufd_hold_buffers(rte_mempool *pool) {
     return rte_iommufd_hold_pool(pool);
 }
 
-rte_iommufd_hold *rte_iommufd_hold_memory(const void *, size_t) {
+rte_iommufd_hold *rte_iommufd_hold_memory(const void *, std::size_t) {
     return rte_iommufd_hold_pool(nullptr);
 }
 
@@ -102,11 +100,11 @@ int rte_iommufd_reset_device(const rte_iommufd_device *) {
     return 0;
 }
 
-int rte_iommufd_read_config(const rte_iommufd_device *, void *, size_t, off_t) {
+int rte_iommufd_read_config(const rte_iommufd_device *, void *, std::size_t, off_t) {
     return -ENOTSUP;
 }
 
-int rte_iommufd_write_config(const rte_iommufd_device *, const void *, size_t, off_t) {
+int rte_iommufd_write_config(const rte_iommufd_device *, const void *, std::size_t, off_t) {
     return -ENOTSUP;
 }
 
@@ -120,7 +118,8 @@ DriverFile iommufd_driver_file(const std::string &name) {
     return {driver == nullptr ? "" : object_of(reinterpret_cast<const void *>(driver->probe))};
 }
 
-uint16_t probe_iommufd(const std::string &driver_name, Device &device, const std::string &name) {
+std::uint16_t probe_iommufd(const std::string &driver_name, Device &device,
+                            const std::string &name) {
     rte_iommufd_driver &driver = get_driver(drivers(), driver_name);
     auto *iommufd = new rte_iommufd_device(); // the port refers to it until the end
 
@@ -130,9 +129,9 @@ uint16_t probe_iommufd(const std::string &driver_name, Device &device, const std
     iommufd->device.numa_node = SOCKET_ID_ANY;
     iommufd->driver = &driver;
     iommufd->id = {.class_id = RTE_CLASS_ANY_ID,
-                   .vendor_id = kVendorIntel,
+                   .vendor_id = vendor_intel,
                    .device_id = device.model().device_id,
-                   .subsystem_vendor_id = kVendorIntel,
+                   .subsystem_vendor_id = vendor_intel,
                    .subsystem_device_id = 0};
     iommufd->bars[0] = {.addr = device.registers().address(), .length = device.registers().size()};
     return port_of(driver_name, name, driver.probe(&driver, iommufd));

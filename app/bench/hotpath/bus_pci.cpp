@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file In place of DPDK's PCI bus, for the stock drivers. */
+// In place of DPDK's PCI bus, for the stock drivers.
 
 #include <bus_pci_driver.h>
 #include <rte_interrupts.h>
@@ -11,6 +10,8 @@
 #include "bus.hpp"
 #include "bus_internal.hpp"
 
+#include <cstdint>
+
 namespace {
 
 std::vector<rte_pci_driver *> &drivers() {
@@ -18,7 +19,7 @@ std::vector<rte_pci_driver *> &drivers() {
     return all;
 }
 
-/** No interrupts: an fd of 0 would be taken for a real one. */
+// No interrupts: an fd of 0 would be taken for a real one.
 rte_intr_handle *no_interrupts() {
     rte_intr_handle *handle = rte_intr_instance_alloc(RTE_INTR_INSTANCE_F_PRIVATE);
 
@@ -46,7 +47,7 @@ DriverFile pci_driver_file(const std::string &name) {
     return {driver == nullptr ? "" : object_of(reinterpret_cast<const void *>(driver->probe))};
 }
 
-uint16_t probe_pci(const std::string &driver_name, Device &device, const std::string &name) {
+std::uint16_t probe_pci(const std::string &driver_name, Device &device, const std::string &name) {
     rte_pci_driver &driver = get_driver(drivers(), driver_name);
     auto *pci = new rte_pci_device(); // the port refers to it until the end
 
@@ -56,9 +57,9 @@ uint16_t probe_pci(const std::string &driver_name, Device &device, const std::st
     pci->device.numa_node = SOCKET_ID_ANY;
     pci->driver = &driver;
     pci->id = {.class_id = RTE_CLASS_ANY_ID,
-               .vendor_id = kVendorIntel,
+               .vendor_id = vendor_intel,
                .device_id = device.model().device_id,
-               .subsystem_vendor_id = kVendorIntel,
+               .subsystem_vendor_id = vendor_intel,
                .subsystem_device_id = 0};
     pci->mem_resource[0] = {
         .phys_addr = 0, .len = device.registers().size(), .addr = device.registers().address()};

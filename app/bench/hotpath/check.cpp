@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Whether every variant does all of stock's work. */
+// Whether every variant does all of stock's work.
 
 #include "check.hpp"
 
 #include <cinttypes>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <set>
@@ -17,19 +17,19 @@ namespace bench {
 
 namespace {
 
-constexpr unsigned int kSent = 8192;
-constexpr unsigned int kSettle = 16; // rounds
-constexpr unsigned int kRounds = 64;
+constexpr unsigned int nb_sent = 8192;
+constexpr unsigned int settle_rounds = 16; // rounds
+constexpr unsigned int nb_rounds = 64;
 
 struct Field {
     const char *name;
-    size_t offset;
-    size_t size;
+    std::size_t offset;
+    std::size_t size;
 };
 
 #define FIELD(name)                                                                                \
     { #name, offsetof(rte_mbuf, name), sizeof(rte_mbuf::name) }
-constexpr Field kFields[] = {
+constexpr Field mbuf_fields[] = {
     FIELD(data_off),
     FIELD(refcnt),
     FIELD(nb_segs),
@@ -38,8 +38,8 @@ constexpr Field kFields[] = {
     FIELD(pkt_len),
     FIELD(data_len),
     FIELD(vlan_tci),
-    {"hash.rss", offsetof(rte_mbuf, hash.rss), sizeof(uint32_t)},
-    {"hash.fdir.hi", offsetof(rte_mbuf, hash.fdir.hi), sizeof(uint32_t)},
+    {"hash.rss", offsetof(rte_mbuf, hash.rss), sizeof(std::uint32_t)},
+    {"hash.fdir.hi", offsetof(rte_mbuf, hash.fdir.hi), sizeof(std::uint32_t)},
     FIELD(vlan_tci_outer),
     FIELD(buf_len),
     FIELD(next),
@@ -52,18 +52,18 @@ constexpr Field kFields[] = {
 #undef FIELD
 
 // Together with those that are compared as own_*, all bytes of the mbuf.
-consteval size_t sum_of_sizes() {
-    size_t sum = sizeof(rte_mbuf::buf_addr) + sizeof(rte_mbuf::buf_iova) + sizeof(rte_mbuf::port) +
-                 sizeof(rte_mbuf::pool);
+consteval std::size_t sum_of_sizes() {
+    std::size_t sum = sizeof(rte_mbuf::buf_addr) + sizeof(rte_mbuf::buf_iova) +
+                      sizeof(rte_mbuf::port) + sizeof(rte_mbuf::pool);
 
-    for (const Field &field : kFields)
+    for (const Field &field : mbuf_fields)
         sum += field.size;
     return sum;
 }
 static_assert(sum_of_sizes() == sizeof(rte_mbuf));
 
-uint64_t value_of(const RxImage &image, const Field &field) {
-    uint64_t value = 0;
+std::uint64_t value_of(const RxImage &image, const Field &field) {
+    std::uint64_t value = 0;
 
     std::memcpy(&value, &image.bytes[field.offset], std::min(field.size, sizeof(value)));
     return value;
@@ -76,29 +76,31 @@ void record(Differences &differences, const std::string &what, const std::string
         difference.example = example;
 }
 
-std::string text(const char *format, uint64_t a, uint64_t b, uint64_t c = 0, uint64_t d = 0) {
+std::string text(const char *format, std::uint64_t a, std::uint64_t b, std::uint64_t c = 0,
+                 std::uint64_t d = 0) {
     char buffer[160];
 
     std::snprintf(buffer, sizeof(buffer), format, a, b, c, d);
     return buffer;
 }
 
-bool same_count(size_t expected, size_t actual, const char *what, Differences &differences) {
+bool same_count(std::size_t expected, std::size_t actual, const char *what,
+                Differences &differences) {
     if (expected == actual)
         return true;
     record(differences, what, text("%" PRIu64 " instead of %" PRIu64, actual, expected));
     return false;
 }
 
-/** Rounds that begin and end at the same place of the rings lose no mbuf. */
+// Rounds that begin and end at the same place of the rings lose no mbuf.
 void check_leaks(Variant &variant, Op op, Differences &differences) {
     Round round(variant, op, 32, Cache::warm);
     Unmetered meter;
 
-    for (unsigned int i = 0; i < kSettle; i++)
+    for (unsigned int i = 0; i < settle_rounds; i++)
         round.run(meter);
     const unsigned int before = rte_mempool_in_use_count(variant.pool);
-    for (unsigned int i = 0; i < kRounds; i++)
+    for (unsigned int i = 0; i < nb_rounds; i++)
         round.run(meter);
     const unsigned int after = rte_mempool_in_use_count(variant.pool);
     if (after != before)
@@ -106,7 +108,7 @@ void check_leaks(Variant &variant, Op op, Differences &differences) {
                text("%" PRIu64 " and 64 rounds later %" PRIu64, before, after));
 }
 
-void print(const Variant &variant, size_t packets, const Differences &differences) {
+void print(const Variant &variant, std::size_t packets, const Differences &differences) {
     const char *separator = "";
 
     std::printf("{\"variant\": \"%s\", \"packets\": %zu, \"differences\": [", variant.name.c_str(),
@@ -125,8 +127,8 @@ void compare(const std::vector<Descriptor> &traffic, const std::vector<RxImage> 
              const std::vector<RxImage> &actual, Differences &differences) {
     if (!same_count(expected.size(), actual.size(), "received", differences))
         return;
-    for (size_t i = 0; i < expected.size(); i++) {
-        for (const Field &field : kFields) {
+    for (std::size_t i = 0; i < expected.size(); i++) {
+        for (const Field &field : mbuf_fields) {
             if (std::memcmp(&expected[i].bytes[field.offset], &actual[i].bytes[field.offset],
                             field.size) != 0)
                 record(differences, field.name,
@@ -148,7 +150,7 @@ void compare(const std::vector<TxImage> &expected, const std::vector<TxImage> &a
              Differences &differences) {
     if (!same_count(expected.size(), actual.size(), "sent", differences))
         return;
-    for (size_t i = 0; i < expected.size(); i++) {
+    for (std::size_t i = 0; i < expected.size(); i++) {
         if (actual[i].command != expected[i].command)
             record(
                 differences, "tx command",
@@ -159,7 +161,7 @@ void compare(const std::vector<TxImage> &expected, const std::vector<TxImage> &a
 }
 
 void check_buffers(Variant &variant, Differences &differences) {
-    std::set<uint64_t> seen;
+    std::set<std::uint64_t> seen;
 
     if (variant.uses_pool)
         for (const Op op : {Op::rx, Op::tx, Op::fwd})
@@ -178,9 +180,9 @@ bool check_output(const Variants &variants) {
     for (const auto &variant : variants.present) {
         Differences differences;
         const auto rx_images = receive_all(*variant, traffic);
-        const auto tx_images = send_all(*variant, kSent);
+        const auto tx_images = send_all(*variant, nb_sent);
 
-        if (variant->name == kStock) {
+        if (variant->name == stock_name) {
             received = rx_images;
             sent = tx_images;
         }

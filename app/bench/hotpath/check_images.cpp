@@ -1,9 +1,10 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Known packets in, what the burst functions made of them out. */
+// Known packets in, what the burst functions made of them out.
 
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <random>
 #include <stdexcept>
@@ -15,36 +16,40 @@ namespace bench {
 
 namespace {
 
-constexpr unsigned int kLargestBurst = 64;
-constexpr unsigned int kSmallestAsked = 4; // ixgbe's vector function gives nothing below
-constexpr unsigned int kTypeBits = 12;
-constexpr unsigned int kMore = 8192;
-constexpr uint16_t kShortest = 60;
-constexpr uint16_t kLongest = 1514;
+constexpr unsigned int max_burst = 64;
+constexpr unsigned int min_burst = 4; // ixgbe's vector function gives nothing below
+constexpr unsigned int type_bits = 12;
+constexpr unsigned int nb_extra = 8192;
+constexpr std::uint16_t min_length = 60;
+constexpr std::uint16_t max_length = 1514;
 
-/** The same numbers in every run and for every variant. */
+// The same numbers in every run and for every variant.
 class Random {
 public:
-    uint32_t below(uint32_t limit) { return static_cast<uint32_t>(generator_() % limit); }
-    uint32_t between(uint32_t least, uint32_t most) { return least + below(most - least + 1); }
-    uint32_t any() { return generator_(); }
+    std::uint32_t below(std::uint32_t limit) {
+        return static_cast<std::uint32_t>(generator_() % limit);
+    }
+    std::uint32_t between(std::uint32_t least, std::uint32_t most) {
+        return least + below(most - least + 1);
+    }
+    std::uint32_t any() { return generator_(); }
 
 private:
     std::mt19937 generator_{82576};
 };
 
-Descriptor make_packet(Random &random, uint32_t type) {
-    constexpr uint32_t optional = rx::VP | rx::UDPCS | rx::L4CS | rx::IPCS | rx::L4E | rx::IPE;
+Descriptor make_packet(Random &random, std::uint32_t type) {
+    constexpr std::uint32_t optional = rx::VP | rx::UDPCS | rx::L4CS | rx::IPCS | rx::L4E | rx::IPE;
 
     return rx::written(rx::DD | rx::EOP | (random.any() & optional),
-                       static_cast<uint16_t>(random.between(kShortest, kLongest)),
-                       static_cast<uint16_t>(random.any()), random.any(),
-                       static_cast<uint16_t>(type << rx::TYPE_SHIFT | random.below(16)));
+                       static_cast<std::uint16_t>(random.between(min_length, max_length)),
+                       static_cast<std::uint16_t>(random.any()), random.any(),
+                       static_cast<std::uint16_t>(type << rx::TYPE_SHIFT | random.below(16)));
 }
 
-RxImage take_image(const Variant &variant, const rte_mbuf *mbuf, uint64_t buffer) {
+RxImage take_image(const Variant &variant, const rte_mbuf *mbuf, std::uint64_t buffer) {
     RxImage image{};
-    const auto clear = [&image](size_t offset, size_t size) {
+    const auto clear = [&image](std::size_t offset, std::size_t size) {
         std::memset(&image.bytes[offset], 0, size);
     };
 
@@ -71,9 +76,9 @@ std::vector<Descriptor> make_traffic() {
     Random random;
     std::vector<Descriptor> traffic;
 
-    for (uint32_t type = 0; type < 1u << kTypeBits; type++)
+    for (std::uint32_t type = 0; type < 1u << type_bits; type++)
         traffic.push_back(make_packet(random, type));
-    for (unsigned int i = 0; i < kMore; i++)
+    for (unsigned int i = 0; i < nb_extra; i++)
         traffic.push_back(make_packet(random, random.below(2 * (rx::TYPE_MASK + 1))));
     return traffic;
 }
@@ -81,22 +86,22 @@ std::vector<Descriptor> make_traffic() {
 std::vector<RxImage> receive_all(Variant &variant, const std::vector<Descriptor> &traffic) {
     Random random;
     std::vector<RxImage> images;
-    std::deque<uint64_t> buffers; // of what the device has received, oldest first
-    rte_mbuf *packets[kLargestBurst];
+    std::deque<std::uint64_t> buffers; // of what the device has received, oldest first
+    rte_mbuf *packets[max_burst];
 
     for (auto packet = traffic.begin(); packet != traffic.end() || !buffers.empty();) {
-        for (uint32_t n = random.below(kLargestBurst); n > 0 && packet != traffic.end(); n--) {
+        for (std::uint32_t n = random.below(max_burst); n > 0 && packet != traffic.end(); n--) {
             if (variant.device->rx_posted() == 0)
                 break;
             buffers.push_back(variant.device->rx_buffer(0));
             variant.device->receive(*packet++);
         }
-        const auto wanted = static_cast<uint16_t>(random.between(kSmallestAsked, kLargestBurst));
-        const uint16_t count = variant.rx.burst(variant.rx.queue, packets, wanted);
+        const auto wanted = static_cast<std::uint16_t>(random.between(min_burst, max_burst));
+        const std::uint16_t count = variant.rx.burst(variant.rx.queue, packets, wanted);
         if (count > buffers.size() || (count == 0 && !buffers.empty()))
             throw std::runtime_error(variant.name + " receives " + std::to_string(count) + " of " +
                                      std::to_string(buffers.size()) + " packets");
-        for (uint16_t i = 0; i < count; i++) {
+        for (std::uint16_t i = 0; i < count; i++) {
             images.push_back(take_image(variant, packets[i], buffers.front()));
             buffers.pop_front();
             recycle(variant, packets[i]);
@@ -108,8 +113,8 @@ std::vector<RxImage> receive_all(Variant &variant, const std::vector<Descriptor>
 std::vector<TxImage> send_all(Variant &variant, unsigned int count) {
     Random random;
     std::vector<TxImage> images;
-    std::deque<uint64_t> addresses;
-    rte_mbuf *packets[kLargestBurst];
+    std::deque<std::uint64_t> addresses;
+    rte_mbuf *packets[max_burst];
     const auto record = [&](const Descriptor &descriptor) {
         images.push_back({.command = descriptor.hi & ~tx::RS,
                           .own_address = descriptor.lo == addresses.front()});
@@ -117,20 +122,22 @@ std::vector<TxImage> send_all(Variant &variant, unsigned int count) {
     };
 
     while (images.size() < count) {
-        const auto wanted = static_cast<uint16_t>(random.between(1, kLargestBurst));
+        const auto wanted = static_cast<std::uint16_t>(random.between(1, max_burst));
         if (rte_mempool_get_bulk(variant.pool, reinterpret_cast<void **>(packets), wanted) != 0)
             throw std::runtime_error(variant.name + ": no mbufs left");
-        for (uint16_t i = 0; i < wanted; i++) {
+        for (std::uint16_t i = 0; i < wanted; i++) {
             rte_pktmbuf_reset(packets[i]);
-            packets[i]->data_off = static_cast<uint16_t>(packets[i]->data_off + random.below(32));
-            packets[i]->data_len = static_cast<uint16_t>(random.between(kShortest, kLongest));
+            packets[i]->data_off =
+                static_cast<std::uint16_t>(packets[i]->data_off + random.below(32));
+            packets[i]->data_len =
+                static_cast<std::uint16_t>(random.between(min_length, max_length));
             packets[i]->pkt_len = packets[i]->data_len;
             addresses.push_back(rte_mbuf_data_iova(packets[i]));
         }
-        for (uint16_t sent = 0; sent < wanted;) {
-            const uint16_t now = variant.tx.burst(variant.tx.queue, packets + sent,
-                                                  static_cast<uint16_t>(wanted - sent));
-            sent = static_cast<uint16_t>(sent + now);
+        for (std::uint16_t sent = 0; sent < wanted;) {
+            const std::uint16_t now = variant.tx.burst(variant.tx.queue, packets + sent,
+                                                       static_cast<std::uint16_t>(wanted - sent));
+            sent = static_cast<std::uint16_t>(sent + now);
             variant.device->transmit(record);
             if (now == 0)
                 throw std::runtime_error(variant.name + " does not send");

@@ -1,15 +1,11 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * Keeps drivers from MOVDIRI. Where the CPU has it, ixgbe rings its doorbells with it
- * (rte_write32_wc() of DPDK 22.11, lib/eal/x86/include/rte_io.h). It writes past the caches,
- * which is right for a BAR, but on the model's plain memory costs some 400 cycles a doorbell
- * that hardware does not cost. With a plain store that driver is as fast as on a CPU without
- * the instruction; the others never use it.
- */
+// Keeps drivers from MOVDIRI. Where the CPU has it, ixgbe rings its doorbells with it
+// (rte_write32_wc() of DPDK 22.11, lib/eal/x86/include/rte_io.h). It writes past the caches,
+// which is right for a BAR, but on the model's plain memory costs some 400 cycles a doorbell
+// that hardware does not cost. With a plain store that driver is as fast as on a CPU without
+// the instruction; the others never use it.
 
 #include <dlfcn.h>
 

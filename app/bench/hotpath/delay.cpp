@@ -1,14 +1,10 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * DPDK's delays, replaced: instead of time passing, the models react (nic_model.hpp).
- *
- * rte_delay_us_sleep() is a function, and the executable's goes before librte_eal's;
- * rte_delay_us() is a pointer that can be set.
- */
+// DPDK's delays, replaced: instead of time passing, the models react (nic_model.hpp).
+//
+// rte_delay_us_sleep() is a function, and the executable's goes before librte_eal's;
+// rte_delay_us() is a pointer that can be set.
 
 #include "delay.hpp"
 

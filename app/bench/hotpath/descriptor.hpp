@@ -1,16 +1,12 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * The advanced descriptors of 82576 and 82599 as the device sees them. Written anew and not
- * taken from the driver, so that a mistake there is not one here as well.
- *
- * Offsets and bits as in DPDK 22.11.11, drivers/net/e1000/base/e1000_82575.h and
- * e1000_defines.h; the 82599's are the same but for the place of two errors
- * (drivers/net/ixgbe/base/ixgbe_type.h).
- */
+// The advanced descriptors of 82576 and 82599 as the device sees them. Written anew and not
+// taken from the driver, so that a mistake there is not one here as well.
+//
+// Offsets and bits as in DPDK 22.11.11, drivers/net/e1000/base/e1000_82575.h and
+// e1000_defines.h; the 82599's are the same but for the place of two errors
+// (drivers/net/ixgbe/base/ixgbe_type.h).
 
 #pragma once
 
@@ -18,46 +14,46 @@
 
 namespace bench {
 
-/** Either ring's entry: address and command on the way down, two other words on the way up. */
+// Either ring's entry: address and command on the way down, two other words on the way up.
 struct Descriptor {
-    uint64_t lo;
-    uint64_t hi;
+    std::uint64_t lo;
+    std::uint64_t hi;
 };
 static_assert(sizeof(Descriptor) == 16);
 
-/** Receive, written back: lo = packet type, RSS hash; hi = status, errors, length, VLAN. */
+// Receive, written back: lo = packet type, RSS hash; hi = status, errors, length, VLAN.
 namespace rx {
-inline constexpr uint32_t DD = 1u << 0;
-inline constexpr uint32_t EOP = 1u << 1;
-inline constexpr uint32_t VP = 1u << 3;    // VLAN tag stripped
-inline constexpr uint32_t UDPCS = 1u << 4; // UDP checksum calculated
-inline constexpr uint32_t L4CS = 1u << 5;  // layer 4 checksum calculated
-inline constexpr uint32_t IPCS = 1u << 6;  // IPv4 checksum calculated
-inline constexpr uint32_t L4E = 1u << 29;  // layer 4 checksum wrong; 82599: bit 30
-inline constexpr uint32_t IPE = 1u << 30;  // IPv4 checksum wrong; 82599: bit 31
-inline constexpr uint32_t RSS_IPV4_UDP = 7;
-inline constexpr uint32_t RSS_MASK = 0xF;
-inline constexpr uint32_t TYPE_SHIFT = 4; // of the packet type in lo
-inline constexpr uint32_t TYPE_MASK = 0x7F;
-inline constexpr uint32_t TYPE_IPV4 = 1u << 0;
-inline constexpr uint32_t TYPE_UDP = 1u << 5;
-inline constexpr uint32_t TYPE_ETQF = 1u << 11; // an EtherType filter matched
-inline constexpr uint32_t TYPE_BITS = 0xFFF;
+inline constexpr std::uint32_t DD = 1u << 0;
+inline constexpr std::uint32_t EOP = 1u << 1;
+inline constexpr std::uint32_t VP = 1u << 3;    // VLAN tag stripped
+inline constexpr std::uint32_t UDPCS = 1u << 4; // UDP checksum calculated
+inline constexpr std::uint32_t L4CS = 1u << 5;  // layer 4 checksum calculated
+inline constexpr std::uint32_t IPCS = 1u << 6;  // IPv4 checksum calculated
+inline constexpr std::uint32_t L4E = 1u << 29;  // layer 4 checksum wrong; 82599: bit 30
+inline constexpr std::uint32_t IPE = 1u << 30;  // IPv4 checksum wrong; 82599: bit 31
+inline constexpr std::uint32_t RSS_IPV4_UDP = 7;
+inline constexpr std::uint32_t RSS_MASK = 0xF;
+inline constexpr std::uint32_t TYPE_SHIFT = 4; // of the packet type in lo
+inline constexpr std::uint32_t TYPE_MASK = 0x7F;
+inline constexpr std::uint32_t TYPE_IPV4 = 1u << 0;
+inline constexpr std::uint32_t TYPE_UDP = 1u << 5;
+inline constexpr std::uint32_t TYPE_ETQF = 1u << 11; // an EtherType filter matched
+inline constexpr std::uint32_t TYPE_BITS = 0xFFF;
 
-constexpr Descriptor written(uint32_t status, uint16_t length, uint16_t vlan, uint32_t hash,
-                             uint16_t info) {
-    return {.lo = uint64_t{hash} << 32 | info,
-            .hi = uint64_t{vlan} << 48 | uint64_t{length} << 32 | status};
+constexpr Descriptor written(std::uint32_t status, std::uint16_t length, std::uint16_t vlan,
+                             std::uint32_t hash, std::uint16_t info) {
+    return {.lo = std::uint64_t{hash} << 32 | info,
+            .hi = std::uint64_t{vlan} << 48 | std::uint64_t{length} << 32 | status};
 }
 } // namespace rx
 
-/** Transmit: lo = address, hi = length, command and payload length; then hi = DD. */
+// Transmit: lo = address, hi = length, command and payload length; then hi = DD.
 namespace tx {
-inline constexpr uint64_t RS = uint64_t{1} << 27; // write back when done
-inline constexpr uint64_t DD = uint64_t{1} << 32;
-inline constexpr uint64_t LENGTH = 0xFFFF;
-/** Data descriptor of the advanced format, whole packet, CRC to be appended. */
-inline constexpr uint64_t SINGLE = 3u << 20 | 1u << 24 | 1u << 25 | 1u << 29;
+inline constexpr std::uint64_t RS = std::uint64_t{1} << 27; // write back when done
+inline constexpr std::uint64_t DD = std::uint64_t{1} << 32;
+inline constexpr std::uint64_t LENGTH = 0xFFFF;
+// Data descriptor of the advanced format, whole packet, CRC to be appended.
+inline constexpr std::uint64_t SINGLE = 3u << 20 | 1u << 24 | 1u << 25 | 1u << 29;
 inline constexpr unsigned int PAYLOAD_SHIFT = 46;
 } // namespace tx
 

@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #include "device.hpp"
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <emmintrin.h>
 #include <stdexcept>
 #include <string>
@@ -20,7 +20,7 @@ std::vector<Device *> &devices() {
     return all;
 }
 
-void flush(uint64_t address) {
+void flush(std::uint64_t address) {
     _mm_clflush(reinterpret_cast<const void *>(address));
 }
 
@@ -45,8 +45,8 @@ void Device::react_all() {
 }
 
 volatile Descriptor *Device::ring(const NicModel::Queue &queue, unsigned int &mask) {
-    const uint64_t address =
-        uint64_t{registers_[queue.base_high]} << 32 | registers_[queue.base_low];
+    const std::uint64_t address =
+        std::uint64_t{registers_[queue.base_high]} << 32 | registers_[queue.base_low];
     const unsigned int count =
         static_cast<unsigned int>(registers_[queue.length] / sizeof(Descriptor));
 
@@ -65,7 +65,7 @@ void Device::open_rings() {
 }
 
 Descriptor Device::native_form(const Descriptor &written) const {
-    constexpr uint64_t errors = rx::L4E | rx::IPE;
+    constexpr std::uint64_t errors = rx::L4E | rx::IPE;
 
     return {.lo = written.lo,
             .hi = (written.hi & ~errors) | (written.hi & errors) << model_.error_shift};

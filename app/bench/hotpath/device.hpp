@@ -1,12 +1,8 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * A modelled NIC: registers, and the hardware's side of the rings that a driver has put
- * there. Addresses on the bus are virtual addresses.
- */
+// A modelled NIC: registers, and the hardware's side of the rings that a driver has put
+// there. Addresses on the bus are virtual addresses.
 
 #pragma once
 
@@ -18,7 +14,7 @@
 
 namespace bench {
 
-/** What of a round's data is in the CPU's caches when the driver comes to it. */
+// What of a round's data is in the CPU's caches when the driver comes to it.
 enum class Cache { warm, flushed };
 
 class Device {
@@ -30,43 +26,37 @@ public:
 
     const NicModel &model() const { return model_; }
     Registers &registers() { return registers_; }
-    volatile uint32_t &rx_tail() { return registers_[model_.rx.tail]; }
-    volatile uint32_t &tx_tail() { return registers_[model_.tx.tail]; }
+    volatile std::uint32_t &rx_tail() { return registers_[model_.rx.tail]; }
+    volatile std::uint32_t &tx_tail() { return registers_[model_.tx.tail]; }
 
-    /** Take the rings from the registers, once the driver has started the port. */
+    // Take the rings from the registers, once the driver has started the port.
     void open_rings();
 
-    /** Descriptors that the driver has given for reception and that are not used yet. */
+    // Descriptors that the driver has given for reception and that are not used yet.
     unsigned int rx_posted() { return distance(rx_head_, rx_tail(), rx_mask_); }
 
-    /**
-     * Address of a buffer given for reception.
-     * @param i  0 is the next one to be used; below rx_posted().
-     */
-    uint64_t rx_buffer(unsigned int i) const { return rx_ring_[(rx_head_ + i) & rx_mask_].lo; }
+    // Address of a buffer given for reception.
+    // i: 0 is the next one to be used; below rx_posted().
+    std::uint64_t rx_buffer(unsigned int i) const { return rx_ring_[(rx_head_ + i) & rx_mask_].lo; }
 
-    /**
-     * Receive a packet into the next buffer; rx_posted() must not be 0.
-     * @param written  As the 82576 has it; brought into the form of this NIC.
-     */
+    // Receive a packet into the next buffer; rx_posted() must not be 0.
+    // written: as the 82576 has it; brought into the form of this NIC.
     void receive(const Descriptor &written) { write_back(native_form(written)); }
 
-    /** The same for the next @p count buffers. */
+    // The same for the next count buffers.
     void receive(const Descriptor &written, unsigned int count, Cache cache);
 
-    /**
-     * Send all the driver has put into the ring.
-     * @return  Number of descriptors sent.
-     */
+    // Send all the driver has put into the ring.
+    // Returns the number of descriptors sent.
     unsigned int transmit(Cache cache);
 
-    /** The same, showing each descriptor first. */
+    // The same, showing each descriptor first.
     void transmit(const std::function<void(const Descriptor &)> &visit);
 
-    /** Descriptors written back for transmitted packets so far. */
-    uint64_t tx_write_backs() const { return tx_write_backs_; }
+    // Descriptors written back for transmitted packets so far.
+    std::uint64_t tx_write_backs() const { return tx_write_backs_; }
 
-    /** Let every model react to what was written to its registers. */
+    // Let every model react to what was written to its registers.
     static void react_all();
 
 private:
@@ -86,7 +76,7 @@ private:
     unsigned int tx_mask_ = 0;
     unsigned int rx_head_ = 0;
     unsigned int tx_head_ = 0;
-    uint64_t tx_write_backs_ = 0;
+    std::uint64_t tx_write_backs_ = 0;
 };
 
 } // namespace bench

@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #include "eal.hpp"
 
@@ -15,14 +14,14 @@ namespace bench {
 
 namespace {
 
-/** Pools, rings and EAL's own: some 5 MB for each of ten variants. */
-constexpr unsigned int kMegabytes = 128;
+// Pools, rings and EAL's own: some 5 MB for each of ten variants.
+constexpr unsigned int memory_mib = 128;
 
 bool has_hugepages() {
     std::ifstream file("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
     unsigned int free = 0;
 
-    return file >> free && 2 * free >= kMegabytes;
+    return file >> free && 2 * free >= memory_mib;
 }
 
 std::vector<int> cpus() {
@@ -54,7 +53,7 @@ Machine start_eal(const EalOptions &options) {
                                           "-l",
                                           std::to_string(machine.main_cpu),
                                           "-m",
-                                          std::to_string(kMegabytes)};
+                                          std::to_string(memory_mib)};
     arguments.emplace_back(huge ? "--in-memory" : "--no-huge"); // one excludes the other
     arguments.emplace_back(options.verbose ? "--log-level=*:debug" : "--log-level=*:critical");
     for (const std::string &plugin : options.plugins) {

@@ -1,9 +1,9 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Instructions, doorbells and write-backs per packet. */
+// Instructions, doorbells and write-backs per packet.
 
+#include <cstdint>
 #include <cstdio>
 
 #include "modes.hpp"
@@ -14,7 +14,7 @@ namespace bench {
 namespace {
 
 void print(const Variant &variant, Op op, unsigned int burst, const Counts &counts,
-           uint64_t write_backs, double packets) {
+           std::uint64_t write_backs, double packets) {
     std::printf("{\"variant\": \"%s\", \"op\": \"%s\", \"burst\": %u, \"instructions\": %.2f, "
                 "\"doorbells\": %.4f, \"write_backs\": %.4f}\n",
                 variant.name.c_str(), name_of(op), burst,
@@ -23,20 +23,20 @@ void print(const Variant &variant, Op op, unsigned int burst, const Counts &coun
                 static_cast<double>(write_backs) / packets);
 }
 
-/** Forwards, and prints the counts of rx, of tx and of both. */
+// Forwards, and prints the counts of rx, of tx and of both.
 void count(Variant &variant, unsigned int burst, const Selection &selection) {
-    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : kLapRounds;
-    const double packets = rounds * kRoundPackets;
+    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : lap_rounds;
+    const double packets = rounds * round_packets;
     Round round(variant, Op::fwd, burst, Cache::warm);
     Stepper stepper(variant);
     Unmetered unmetered;
 
-    for (unsigned int i = 0; i < kWarmUpRounds; i++)
+    for (unsigned int i = 0; i < warm_up_rounds; i++)
         round.run(unmetered);
-    const uint64_t before = variant.device->tx_write_backs();
+    const std::uint64_t before = variant.device->tx_write_backs();
     for (unsigned int i = 0; i < rounds; i++)
         round.run(stepper);
-    const uint64_t write_backs = variant.device->tx_write_backs() - before;
+    const std::uint64_t write_backs = variant.device->tx_write_backs() - before;
     const Counts both{.instructions = stepper.rx().instructions + stepper.tx().instructions,
                       .doorbells = stepper.rx().doorbells + stepper.tx().doorbells};
     for (const Op op : selection.ops) {

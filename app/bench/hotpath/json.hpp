@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #pragma once
 
@@ -8,7 +7,7 @@
 
 namespace bench {
 
-/** A JSON string of printable text. */
+// A JSON string of printable text.
 inline std::string quote(const std::string &text) {
     std::string quoted = "\"";
 

@@ -1,9 +1,9 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file What the benchmark has found. */
+// What the benchmark has found.
 
+#include <cstdint>
 #include <cstdio>
 
 #include <rte_ethdev.h>
@@ -16,10 +16,10 @@ namespace bench {
 
 namespace {
 
-std::string offload_names(uint64_t offloads, const char *(*name)(uint64_t)) {
+std::string offload_names(std::uint64_t offloads, const char *(*name)(std::uint64_t)) {
     std::string names;
 
-    for (uint64_t rest = offloads; rest != 0; rest &= rest - 1) {
+    for (std::uint64_t rest = offloads; rest != 0; rest &= rest - 1) {
         names += names.empty() ? "" : ", ";
         names += quote(name(rest & -rest));
     }

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file What a driver logs while it does something; for one that tells its choices only there. */
+// What a driver logs while it does something; for one that tells its choices only there.
 
 #pragma once
 
@@ -11,10 +10,10 @@
 
 namespace bench {
 
-/** Everything of a log type, from construction to destruction, and nothing on stderr. */
+// Everything of a log type, from construction to destruction, and nothing on stderr.
 class LogCapture {
 public:
-    /** @param type  Of the driver, as in --log-level. */
+    // type: of the driver, as in --log-level.
     explicit LogCapture(const char *type);
     ~LogCapture();
     LogCapture(const LogCapture &) = delete;
@@ -27,7 +26,7 @@ private:
     FILE *previous_;
     FILE *stream_;
     char *buffer_ = nullptr;
-    size_t size_ = 0;
+    std::size_t size_ = 0;
 };
 
 } // namespace bench

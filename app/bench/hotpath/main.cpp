@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file bench_hotpath: from the command line to a mode. */
+// bench_hotpath: from the command line to a mode.
 
 #include <algorithm>
 #include <cstdio>
@@ -18,7 +17,7 @@ namespace bench {
 
 namespace {
 
-/** Leave out what was not asked for; it is there, but has no turn. */
+// Leave out what was not asked for; it is there, but has no turn.
 void select(Variants &variants, const Selection &selection) {
     const auto wanted = [&selection](const std::string &name) {
         return selection.variants.empty() ||
@@ -50,7 +49,7 @@ int run(const Options &options) {
     const bool with_stock = options.mode == "check" && !options.selection.variants.empty();
     Selection selection = options.selection;
     if (with_stock)
-        selection.variants.emplace_back(kStock);
+        selection.variants.emplace_back(stock_name);
     select(variants, selection);
     if (options.mode == "list") {
         list_machine(machine);

@@ -1,9 +1,9 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Cycles per packet. */
+// Cycles per packet.
 
+#include <cstdint>
 #include <cstdio>
 #include <limits>
 #include <map>
@@ -18,10 +18,10 @@ namespace bench {
 
 namespace {
 
-constexpr unsigned int kTimedRounds = 8;
-constexpr unsigned int kSlices = 25;
+constexpr unsigned int timed_rounds = 8;
+constexpr unsigned int nb_slices = 25;
 
-/** A meter of rounds (rounds.hpp) in TSC cycles. */
+// A meter of rounds (rounds.hpp) in TSC cycles.
 class Timer {
 public:
     void start() {
@@ -35,19 +35,19 @@ public:
         end_ = __rdtscp(&cpu);
         _mm_lfence();
     }
-    static uint16_t call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count) {
+    static std::uint16_t call(Burst burst, void *queue, rte_mbuf **packets, std::uint16_t count) {
         return burst(queue, packets, count);
     }
-    uint64_t cycles() const { return end_ - begin_; }
+    std::uint64_t cycles() const { return end_ - begin_; }
 
 private:
-    uint64_t begin_ = 0;
-    uint64_t end_ = 0;
+    std::uint64_t begin_ = 0;
+    std::uint64_t end_ = 0;
 };
 
-/** What start() and stop() measure of themselves. */
-uint64_t timer_cost() {
-    uint64_t least = std::numeric_limits<uint64_t>::max();
+// What start() and stop() measure of themselves.
+std::uint64_t timer_cost() {
+    std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
     Timer timer;
 
     for (int i = 0; i < 1000; i++) {
@@ -60,26 +60,26 @@ uint64_t timer_cost() {
 
 using Samples = std::map<std::tuple<const Variant *, Op, unsigned int, Cache>, std::vector<double>>;
 
-/** One slice of one variant; the next one's turn comes soon after. */
-void sample(Variant &variant, Op op, unsigned int burst, Cache cache, uint64_t cost,
+// One slice of one variant; the next one's turn comes soon after.
+void sample(Variant &variant, Op op, unsigned int burst, Cache cache, std::uint64_t cost,
             Samples &samples) {
     Round round(variant, op, burst, cache);
     Timer timer;
 
-    for (unsigned int i = 0; i < kWarmUpRounds; i++)
+    for (unsigned int i = 0; i < warm_up_rounds; i++)
         round.run(timer);
     auto &values = samples[{&variant, op, burst, cache}];
-    for (unsigned int i = 0; i < kTimedRounds; i++) {
+    for (unsigned int i = 0; i < timed_rounds; i++) {
         round.run(timer);
-        values.push_back(static_cast<double>(timer.cycles() - cost) / kRoundPackets);
+        values.push_back(static_cast<double>(timer.cycles() - cost) / round_packets);
     }
 }
 
 void sample_all(const Variants &variants, Op op, unsigned int burst, Cache cache,
-                unsigned int slice, uint64_t cost, Samples &samples) {
-    const size_t count = variants.present.size();
+                unsigned int slice, std::uint64_t cost, Samples &samples) {
+    const std::size_t count = variants.present.size();
 
-    for (size_t i = 0; i < count; i++) {
+    for (std::size_t i = 0; i < count; i++) {
         Variant &variant = *variants.present[at_turn(i, count, slice)];
         if (supports_burst(variant, burst))
             sample(variant, op, burst, cache, cost, samples);
@@ -89,8 +89,8 @@ void sample_all(const Variants &variants, Op op, unsigned int burst, Cache cache
 } // namespace
 
 void measure_cycles(const Variants &variants, const Selection &selection) {
-    const unsigned int slices = selection.rounds != 0 ? selection.rounds : kSlices;
-    const uint64_t cost = timer_cost();
+    const unsigned int slices = selection.rounds != 0 ? selection.rounds : nb_slices;
+    const std::uint64_t cost = timer_cost();
     Samples samples;
 
     for (unsigned int slice = 0; slice < slices; slice++)

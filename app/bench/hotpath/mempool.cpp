@@ -1,18 +1,15 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * Mempool ops beside each other: what it costs to get and put an object.
- *
- * A window of objects is out of the pool, as a driver's rings are: each turn gets `bulk`
- * objects and puts those that have been out longest. With two threads both do so on one pool
- * all the time, and the first one is timed.
- */
+// Mempool ops beside each other: what it costs to get and put an object.
+//
+// A window of objects is out of the pool, as a driver's rings are: each turn gets `bulk`
+// objects and puts those that have been out longest. With two threads both do so on one pool
+// all the time, and the first one is timed.
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <sched.h>
 #include <stdexcept>
@@ -33,33 +30,33 @@ namespace bench {
 
 namespace {
 
-constexpr unsigned int kObjects = 8191;
-constexpr unsigned int kObjectSize = 2304; // about an mbuf with its buffer
-constexpr unsigned int kTurns = 512;       // timed together
-constexpr unsigned int kSamples = 11;      // of a round
-constexpr unsigned int kWarmUp = 2;        // before them
-constexpr unsigned int kRounds = 5;
-constexpr unsigned int kLargestBulk = 64;
+constexpr unsigned int nb_objects = 8191;
+constexpr unsigned int object_size = 2304;  // about an mbuf with its buffer
+constexpr unsigned int nb_turns = 512;      // timed together
+constexpr unsigned int nb_samples = 11;     // of a round
+constexpr unsigned int warm_up_samples = 2; // before them
+constexpr unsigned int nb_rounds = 5;
+constexpr unsigned int max_bulk = 64;
 
 struct Case {
     const char *ops;
     unsigned int flags;
     unsigned int cache;
     unsigned int bulk;
-    unsigned int window; /**< Objects out of the pool, at least bulk. */
+    unsigned int window; // Objects out of the pool, at least bulk.
     unsigned int threads;
-    std::vector<double> cycles; /**< To get and put one object, so far. */
+    std::vector<double> cycles; // To get and put one object, so far.
 };
 
 class Pool {
 public:
     explicit Pool(const Case &c)
-        : pool_(rte_mempool_create_empty("bench", kObjects, kObjectSize, c.cache, 0, SOCKET_ID_ANY,
-                                         c.flags)) {
+        : pool_(rte_mempool_create_empty("bench", nb_objects, object_size, c.cache, 0,
+                                         SOCKET_ID_ANY, c.flags)) {
         if (pool_ == nullptr)
             throw std::runtime_error(std::string("no mempool: ") + rte_strerror(rte_errno));
         if (rte_mempool_set_ops_byname(pool_, c.ops, nullptr) != 0 ||
-            rte_mempool_populate_default(pool_) < static_cast<int>(kObjects)) {
+            rte_mempool_populate_default(pool_) < static_cast<int>(nb_objects)) {
             rte_mempool_free(pool_);
             throw std::runtime_error(std::string("no mempool ops ") + c.ops);
         }
@@ -73,7 +70,7 @@ private:
     rte_mempool *pool_;
 };
 
-/** Objects that are out, oldest first. */
+// Objects that are out, oldest first.
 class Window {
 public:
     Window(rte_mempool *pool, unsigned int size, unsigned int bulk)
@@ -86,7 +83,7 @@ public:
     Window &operator=(const Window &) = delete;
 
     void turn() {
-        void *objects[kLargestBulk];
+        void *objects[max_bulk];
         void **oldest = &objects_[at_];
 
         if (rte_mempool_get_bulk(pool_, objects, bulk_) != 0)
@@ -101,11 +98,11 @@ private:
 
     rte_mempool *pool_;
     unsigned int bulk_;
-    size_t at_ = 0;
+    std::size_t at_ = 0;
     std::vector<void *> objects_;
 };
 
-/** Does the same on another core until it is destroyed. */
+// Does the same on another core until it is destroyed.
 class Rival {
 public:
     Rival(rte_mempool *pool, const Case &c, int cpu)
@@ -140,16 +137,16 @@ private:
 void take_samples(rte_mempool *pool, Case &c) {
     Window window(pool, c.window, c.bulk);
 
-    for (unsigned int sample = 0; sample < kWarmUp + kSamples; sample++) {
-        const uint64_t begin = __rdtsc();
-        for (unsigned int turn = 0; turn < kTurns; turn++)
+    for (unsigned int sample = 0; sample < warm_up_samples + nb_samples; sample++) {
+        const std::uint64_t begin = __rdtsc();
+        for (unsigned int turn = 0; turn < nb_turns; turn++)
             window.turn();
-        if (sample >= kWarmUp)
-            c.cycles.push_back(static_cast<double>(__rdtsc() - begin) / (kTurns * c.bulk));
+        if (sample >= warm_up_samples)
+            c.cycles.push_back(static_cast<double>(__rdtsc() - begin) / (nb_turns * c.bulk));
     }
 }
 
-/** One round of one case, on a pool of its own. */
+// One round of one case, on a pool of its own.
 void run(Case &c, const Machine &machine) {
     const Pool pool(c);
 
@@ -161,10 +158,10 @@ void run(Case &c, const Machine &machine) {
     }
 }
 
-/** Cases that differ in the ops alone, in turns. */
+// Cases that differ in the ops alone, in turns.
 void compare(std::vector<Case> cases, const Machine &machine) {
-    for (unsigned int round = 0; round < kRounds; round++)
-        for (size_t turn = 0; turn < cases.size(); turn++)
+    for (unsigned int round = 0; round < nb_rounds; round++)
+        for (std::size_t turn = 0; turn < cases.size(); turn++)
             run(cases[at_turn(turn, cases.size(), round)], machine);
     for (const Case &c : cases)
         std::printf(

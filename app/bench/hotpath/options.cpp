@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #include "options.hpp"
 
@@ -13,7 +12,7 @@ namespace bench {
 
 namespace {
 
-constexpr const char *kUsage = R"(usage: bench_hotpath MODE [OPTION...]
+constexpr const char *usage_text = R"(usage: bench_hotpath MODE [OPTION...]
 
 Drives the burst functions of stock net_e1000_igb (as packaged, and built with our options), of
 net_ixgbe (vector), of a floor and of net_iommufd_igb on models of the hardware in this process.
@@ -89,7 +88,7 @@ Options parse_options(int argc, char **argv) {
             ops.push_back(operation(optarg));
             break;
         case burst:
-            bursts.push_back(number(optarg, kRoundPackets));
+            bursts.push_back(number(optarg, round_packets));
             break;
         case rounds:
             options.selection.rounds = number(optarg, 1'000'000);
@@ -101,7 +100,7 @@ Options parse_options(int argc, char **argv) {
             options.eal.verbose = true;
             break;
         case help:
-            std::fputs(kUsage, stdout);
+            std::fputs(usage_text, stdout);
             std::exit(0);
         default:
             refuse("wrong option");

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file The command line of bench_hotpath. */
+// The command line of bench_hotpath.
 
 #pragma once
 
@@ -19,10 +18,10 @@ struct Options {
     Selection selection;
 };
 
-/** Throws std::invalid_argument if they make no sense; --help ends the process. */
+// Throws std::invalid_argument if they make no sense; --help ends the process.
 Options parse_options(int argc, char **argv);
 
-/** Throws std::invalid_argument, with where help is. */
+// Throws std::invalid_argument, with where help is.
 [[noreturn]] void refuse(const std::string &what);
 
 } // namespace bench

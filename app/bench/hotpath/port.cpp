@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #include "simd.hpp"
 
 #include "port.hpp"
 
+#include <cstdint>
 #include <stdexcept>
 
 #include <rte_errno.h>
@@ -17,11 +17,11 @@ namespace bench {
 
 namespace {
 
-/** What an application asks for that wants all this hardware tells of a packet. */
-constexpr uint64_t kRxOffloads =
+// What an application asks for that wants all this hardware tells of a packet.
+constexpr std::uint64_t rx_offloads =
     RTE_ETH_RX_OFFLOAD_CHECKSUM | RTE_ETH_RX_OFFLOAD_VLAN_STRIP | RTE_ETH_RX_OFFLOAD_RSS_HASH;
 
-constexpr uint64_t kRssTypes =
+constexpr std::uint64_t rss_types =
     RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP;
 
 void check(const Variant &variant, const char *step, int result) {
@@ -33,12 +33,12 @@ void poison_object(rte_mempool *, void *, void *object, unsigned int) {
     poison(static_cast<rte_mbuf *>(object));
 }
 
-rte_eth_conf configuration(const rte_eth_dev_info &info, uint64_t tx_offloads) {
+rte_eth_conf configuration(const rte_eth_dev_info &info, std::uint64_t tx_offloads) {
     rte_eth_conf conf{};
 
-    conf.rxmode.offloads = kRxOffloads & info.rx_offload_capa;
+    conf.rxmode.offloads = rx_offloads & info.rx_offload_capa;
     conf.txmode.offloads = tx_offloads & info.tx_offload_capa;
-    conf.rx_adv_conf.rss_conf.rss_hf = kRssTypes & info.flow_type_rss_offloads;
+    conf.rx_adv_conf.rss_conf.rss_hf = rss_types & info.flow_type_rss_offloads;
     if (conf.rx_adv_conf.rss_conf.rss_hf != 0)
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     return conf;
@@ -57,7 +57,7 @@ void read_modes(Variant &variant) {
 
 rte_mempool *make_pool(const std::string &name, const char *ops) {
     rte_mempool *pool =
-        rte_pktmbuf_pool_create_by_ops(("pool_" + name).c_str(), kPoolSize, kPoolCache, 0,
+        rte_pktmbuf_pool_create_by_ops(("pool_" + name).c_str(), pool_size, pool_cache, 0,
                                        RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY, ops);
 
     if (pool == nullptr)
@@ -66,8 +66,8 @@ rte_mempool *make_pool(const std::string &name, const char *ops) {
     return pool;
 }
 
-void start_port(Variant &variant, uint16_t simd_bits, uint64_t tx_offloads) {
-    const uint16_t port = variant.port;
+void start_port(Variant &variant, std::uint16_t simd_bits, std::uint64_t tx_offloads) {
+    const std::uint16_t port = variant.port;
     rte_eth_dev_info info;
 
     check(variant, "SIMD width", rte_vect_set_max_simd_bitwidth(simd_bits));
@@ -81,8 +81,8 @@ void start_port(Variant &variant, uint16_t simd_bits, uint64_t tx_offloads) {
     rxconf.offloads = conf.rxmode.offloads;
     txconf.offloads = conf.txmode.offloads;
     check(variant, "Rx queue",
-          rte_eth_rx_queue_setup(port, 0, kRing, SOCKET_ID_ANY, &rxconf, variant.pool));
-    check(variant, "Tx queue", rte_eth_tx_queue_setup(port, 0, kRing, SOCKET_ID_ANY, &txconf));
+          rte_eth_rx_queue_setup(port, 0, ring_size, SOCKET_ID_ANY, &rxconf, variant.pool));
+    check(variant, "Tx queue", rte_eth_tx_queue_setup(port, 0, ring_size, SOCKET_ID_ANY, &txconf));
     check(variant, "start", rte_eth_dev_start(port));
 
     const struct rte_eth_fp_ops &ops = rte_eth_fp_ops[port];

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Set-up of an ethdev port for the benchmark. */
+// Set-up of an ethdev port for the benchmark.
 
 #pragma once
 
@@ -13,23 +12,16 @@
 
 namespace bench {
 
-/**
- * Mbufs of which every byte a driver has to set, or to leave alone, is known (mbuf.hpp).
- *
- * @param ops
- *   Name of the mempool ops, or nullptr for DPDK's default.
- */
+// Mbufs of which every byte a driver has to set, or to leave alone, is known (mbuf.hpp).
+//
+// ops: name of the mempool ops, or nullptr for DPDK's default.
 rte_mempool *make_pool(const std::string &name, const char *ops);
 
-/**
- * Configure one queue each way with the Rx offloads that a driver of this hardware is asked
- * for, start the port, and fill in variant.rx and variant.tx. Throws if the driver refuses.
- *
- * @param simd_bits
- *   Widest vector the driver may use from now on.
- * @param tx_offloads
- *   Taken as far as the driver has them.
- */
-void start_port(Variant &variant, uint16_t simd_bits, uint64_t tx_offloads);
+// Configure one queue each way with the Rx offloads that a driver of this hardware is asked
+// for, start the port, and fill in variant.rx and variant.tx. Throws if the driver refuses.
+//
+// simd_bits: the widest vector the driver may use from now on; tx_offloads: taken as far as the
+// driver has them.
+void start_port(Variant &variant, std::uint16_t simd_bits, std::uint64_t tx_offloads);
 
 } // namespace bench

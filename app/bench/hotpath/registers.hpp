@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file The registers of a modelled NIC: plain memory, as its BAR looks to a driver. */
+// The registers of a modelled NIC: plain memory, as its BAR looks to a driver.
 
 #pragma once
 
@@ -13,20 +12,22 @@ namespace bench {
 
 class Registers {
 public:
-    /** @param bytes  Size of the BAR, a multiple of the page size. Zeroed. */
-    explicit Registers(size_t bytes);
+    // bytes: size of the BAR, a multiple of the page size. Zeroed.
+    explicit Registers(std::size_t bytes);
     ~Registers();
     Registers(const Registers &) = delete;
     Registers &operator=(const Registers &) = delete;
 
-    volatile uint32_t &operator[](uint32_t offset) { return memory_[offset / sizeof(uint32_t)]; }
+    volatile std::uint32_t &operator[](std::uint32_t offset) {
+        return memory_[offset / sizeof(std::uint32_t)];
+    }
 
-    void *address() const { return const_cast<uint32_t *>(memory_); }
-    size_t size() const { return bytes_; }
+    void *address() const { return const_cast<std::uint32_t *>(memory_); }
+    std::size_t size() const { return bytes_; }
 
 private:
-    volatile uint32_t *memory_;
-    size_t bytes_;
+    volatile std::uint32_t *memory_;
+    std::size_t bytes_;
 };
 
 } // namespace bench

@@ -1,12 +1,13 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file Rounds for another program to look at (callgrind, perf). */
+// Rounds for another program to look at (callgrind, perf).
 
 #include "modes.hpp"
 
-// uint16_t bench_plain_call(void *queue, rte_mbuf **packets, uint16_t count, Burst burst)
+#include <cstdint>
+
+// std::uint16_t bench_plain_call(void *queue, rte_mbuf **packets, std::uint16_t count, Burst burst)
 // calls burst. It starts with one instruction of its own and ends with two.
 asm(R"(
     .text
@@ -20,8 +21,8 @@ bench_plain_call:
     .size bench_plain_call, . - bench_plain_call
 )");
 
-extern "C" uint16_t bench_plain_call(void *queue, rte_mbuf **packets, uint16_t count,
-                                     bench::Burst burst);
+extern "C" std::uint16_t bench_plain_call(void *queue, rte_mbuf **packets, std::uint16_t count,
+                                          bench::Burst burst);
 
 namespace bench {
 
@@ -30,7 +31,7 @@ namespace {
 struct NamedCalls {
     void start() {}
     void stop() {}
-    static uint16_t call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count) {
+    static std::uint16_t call(Burst burst, void *queue, rte_mbuf **packets, std::uint16_t count) {
         return bench_plain_call(queue, packets, count, burst);
     }
 };
@@ -46,7 +47,7 @@ void repeat(Variant &variant, Op op, unsigned int burst, unsigned int rounds) {
 } // namespace
 
 void repeat_rounds(const Variants &variants, const Selection &selection) {
-    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : kLapRounds;
+    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : lap_rounds;
 
     for (const auto &variant : variants.present)
         for (const Op op : selection.ops)

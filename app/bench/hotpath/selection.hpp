@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file What of all that could be measured is asked for. */
+// What of all that could be measured is asked for.
 
 #pragma once
 
@@ -14,10 +13,10 @@
 namespace bench {
 
 struct Selection {
-    std::vector<std::string> variants; /**< Empty: all. */
+    std::vector<std::string> variants; // Empty: all.
     std::vector<Op> ops = {Op::rx, Op::tx, Op::fwd};
     std::vector<unsigned int> bursts = {1, 8, 32, 64};
-    unsigned int rounds = 0; /**< 0: as the mode finds right. */
+    unsigned int rounds = 0; // 0: as the mode finds right.
 };
 
 constexpr const char *name_of(Op op) {
@@ -28,7 +27,7 @@ constexpr const char *name_of(Cache cache) {
     return cache == Cache::warm ? "warm" : "flushed";
 }
 
-/** Whether a variant can be asked for bursts of this size. */
+// Whether a variant can be asked for bursts of this size.
 inline bool supports_burst(const Variant &variant, unsigned int burst) {
     return burst >= variant.smallest_burst;
 }

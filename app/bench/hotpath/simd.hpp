@@ -1,12 +1,8 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * rte_vect.h, which does not say extern "C" for its functions (DPDK 22.11). To be included
- * before any DPDK header.
- */
+// rte_vect.h, which does not say extern "C" for its functions (DPDK 22.11). To be included
+// before any DPDK header.
 
 #pragma once
 

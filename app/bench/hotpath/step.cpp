@@ -1,15 +1,15 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
 #include "step.hpp"
 
 #include <csignal>
+#include <cstdint>
 #include <stdexcept>
 
-// uint16_t bench_stepped_call(void *queue, rte_mbuf **packets, uint16_t count, Burst burst)
-// calls burst with TF set. Traps come after call, each instruction of burst, pushfq, andl and
-// popfq.
+// std::uint16_t bench_stepped_call(void *queue, rte_mbuf **packets, std::uint16_t count, Burst
+// burst) calls burst with TF set. Traps come after call, each instruction of burst, pushfq, andl
+// and popfq.
 asm(R"(
     .text
     .globl bench_stepped_call
@@ -34,43 +34,44 @@ bench_empty:
 )");
 
 extern "C" {
-uint16_t bench_stepped_call(void *queue, rte_mbuf **packets, uint16_t count, bench::Burst burst);
-uint16_t bench_empty(void *queue, rte_mbuf **packets, uint16_t count);
+std::uint16_t bench_stepped_call(void *queue, rte_mbuf **packets, std::uint16_t count,
+                                 bench::Burst burst);
+std::uint16_t bench_empty(void *queue, rte_mbuf **packets, std::uint16_t count);
 }
 
 namespace bench {
 
 namespace {
 
-/** A tail register: no ring is so long. */
-constexpr uint32_t kUntouched = 0xFFFFFFFF;
+// A tail register: no ring is so long.
+constexpr std::uint32_t untouched_value = 0xFFFFFFFF;
 
 struct Tail {
-    volatile uint32_t *address;
-    uint32_t value;
+    volatile std::uint32_t *address;
+    std::uint32_t value;
 };
 
 // Of the call that is being stepped. The handler runs on the same thread, between two
 // instructions of it.
-volatile uint64_t steps;
-uint64_t doorbells;
+volatile std::uint64_t steps;
+std::uint64_t doorbells;
 Tail tails[2];
 struct sigaction before;
 
 void on_step(int) {
     steps = steps + 1;
     for (Tail &tail : tails) {
-        const uint32_t value = *tail.address;
-        if (value != kUntouched) {
+        const std::uint32_t value = *tail.address;
+        if (value != untouched_value) {
             doorbells++;
             tail.value = value;
-            *tail.address = kUntouched;
+            *tail.address = untouched_value;
         }
     }
 }
 
-/** Steps that are not the burst function's. */
-uint64_t overhead() {
+// Steps that are not the burst function's.
+std::uint64_t overhead() {
     steps = 0;
     bench_stepped_call(nullptr, nullptr, 0, bench_empty);
     return steps - 1; // bench_empty is one
@@ -90,19 +91,19 @@ Stepper::~Stepper() {
     sigaction(SIGTRAP, &before, nullptr);
 }
 
-uint16_t Stepper::call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count) {
+std::uint16_t Stepper::call(Burst burst, void *queue, rte_mbuf **packets, std::uint16_t count) {
     Device &device = *variant_.device;
     Counts &counts = burst == variant_.rx.burst ? rx_ : tx_;
 
     tails[0] = {.address = &device.rx_tail(), .value = device.rx_tail()};
     tails[1] = {.address = &device.tx_tail(), .value = device.tx_tail()};
     for (Tail &tail : tails)
-        *tail.address = kUntouched;
+        *tail.address = untouched_value;
 
-    static const uint64_t extra = overhead();
+    static const std::uint64_t extra = overhead();
     steps = 0;
     doorbells = 0;
-    const uint16_t done = bench_stepped_call(queue, packets, count, burst);
+    const std::uint16_t done = bench_stepped_call(queue, packets, count, burst);
     counts.instructions += steps - extra;
     counts.doorbells += doorbells;
 

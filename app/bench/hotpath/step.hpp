@@ -1,14 +1,10 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * Counting instructions by executing them one at a time: with EFLAGS.TF set the CPU traps
- * after every instruction (Intel SDM, volume 3, 18.3.1.4). The count is exact. The handler
- * sees every doorbell as well: before each step the tail registers hold a value that no
- * driver writes.
- */
+// Counting instructions by executing them one at a time: with EFLAGS.TF set the CPU traps
+// after every instruction (Intel SDM, volume 3, 18.3.1.4). The count is exact. The handler
+// sees every doorbell as well: before each step the tail registers hold a value that no
+// driver writes.
 
 #pragma once
 
@@ -20,11 +16,11 @@
 namespace bench {
 
 struct Counts {
-    uint64_t instructions = 0;
-    uint64_t doorbells = 0;
+    std::uint64_t instructions = 0;
+    std::uint64_t doorbells = 0;
 };
 
-/** A meter of rounds (rounds.hpp). One at a time. */
+// A meter of rounds (rounds.hpp). One at a time.
 class Stepper {
 public:
     explicit Stepper(Variant &variant);
@@ -34,7 +30,7 @@ public:
 
     void start() {}
     void stop() {}
-    uint16_t call(Burst burst, void *queue, rte_mbuf **packets, uint16_t count);
+    std::uint16_t call(Burst burst, void *queue, rte_mbuf **packets, std::uint16_t count);
 
     const Counts &rx() const { return rx_; }
     const Counts &tx() const { return tx_; }

@@ -1,8 +1,7 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file What is compared: burst functions in one configuration, on a device of their own. */
+// What is compared: burst functions in one configuration, on a device of their own.
 
 #pragma once
 
@@ -18,35 +17,35 @@
 
 namespace bench {
 
-inline constexpr uint16_t kRing = 512;
-inline constexpr unsigned int kPoolSize = 2047;
-inline constexpr unsigned int kPoolCache = 256;
+inline constexpr std::uint16_t ring_size = 512;
+inline constexpr unsigned int pool_size = 2047;
+inline constexpr unsigned int pool_cache = 256;
 
-/** eth_rx_burst_t and eth_tx_burst_t have one type. */
-using Burst = uint16_t (*)(void *queue, rte_mbuf **packets, uint16_t count);
+// eth_rx_burst_t and eth_tx_burst_t have one type.
+using Burst = std::uint16_t (*)(void *queue, rte_mbuf **packets, std::uint16_t count);
 
 struct Path {
     Burst burst = nullptr;
     void *queue = nullptr;
-    std::string mode;      /**< As the driver reports it; empty if it does not. */
-    uint64_t offloads = 0; /**< As configured. */
+    std::string mode;           // As the driver reports it; empty if it does not.
+    std::uint64_t offloads = 0; // As configured.
 };
 
 struct Variant {
     std::string name;
-    std::string driver; /**< Name and shared object, for the reader. */
+    std::string driver; // Name and shared object, for the reader.
     std::unique_ptr<Device> device;
     Path rx;
     Path tx;
     rte_mempool *pool = nullptr;
-    uint16_t port = 0;
-    /** Buffers come from the pool and are freed into it; else the variant keeps its own. */
+    std::uint16_t port = 0;
+    // Buffers come from the pool and are freed into it; else the variant keeps its own.
     bool uses_pool = true;
-    /** Smallest number of packets it can be asked for. */
+    // Smallest number of packets it can be asked for.
     unsigned int smallest_burst = 1;
 };
 
-/** A variant that this machine or build does not have, and why. */
+// A variant that this machine or build does not have, and why.
 struct Absent {
     std::string name;
     std::string reason;
@@ -57,13 +56,11 @@ struct Variants {
     std::vector<Absent> absent;
 };
 
-/**
- * All variants, their ports started. EAL must be up, delays replaced. Throws if the stock
- * driver does not work: it is what everything is compared with.
- */
+// All variants, their ports started. EAL must be up, delays replaced. Throws if the stock
+// driver does not work: it is what everything is compared with.
 Variants make_variants();
 
-/** Name of the one that all are compared with. It comes first. */
-inline constexpr const char *kStock = "stock";
+// Name of the one that all are compared with. It comes first.
+inline constexpr const char *stock_name = "stock";
 
 } // namespace bench

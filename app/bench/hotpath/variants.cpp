@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/** @file The list of variants. */
+// The list of variants.
 
 #include "variant.hpp"
 
+#include <cstdint>
 #include <cstdio>
 #include <stdexcept>
 
@@ -22,22 +22,22 @@ namespace bench {
 
 namespace {
 
-constexpr const char *kStockDriver = "net_e1000_igb";
-constexpr const char *kRebuiltDriver = "net_e1000_igb_rebuilt"; // devtools/lib/stock.sh
-constexpr const char *kIxgbeDriver = "net_ixgbe";
-constexpr const char *kOurDriver = "net_iommufd_igb";
-constexpr const char *kOurPool = "iommufd"; // mempool ops
+constexpr const char *stock_driver = "net_e1000_igb";
+constexpr const char *rebuilt_driver = "net_e1000_igb_rebuilt"; // devtools/lib/stock.sh
+constexpr const char *ixgbe_driver = "net_ixgbe";
+constexpr const char *our_driver = "net_iommufd_igb";
+constexpr const char *our_pool = "iommufd"; // mempool ops
 
-/** A configuration of our driver. */
+// A configuration of our driver.
 struct Ours {
     const char *name;
-    uint16_t simd_bits;
-    /** What the Rx burst mode says if the driver has a function for this width. */
+    std::uint16_t simd_bits;
+    // What the Rx burst mode says if the driver has a function for this width.
     const char *mode;
-    uint64_t tx_offloads;
+    std::uint64_t tx_offloads;
 };
 
-constexpr Ours kOurs[] = {
+constexpr Ours our_variants[] = {
     {"scalar", RTE_VECT_SIMD_DISABLED, "Scalar", 0},
     {"scalar_fast_free", RTE_VECT_SIMD_DISABLED, "Scalar", RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE},
     {"avx2", RTE_VECT_SIMD_256, "AVX2", 0},
@@ -55,7 +55,7 @@ std::unique_ptr<Variant> new_variant(const char *name, const NicModel &nic, cons
     return variant;
 }
 
-/** A name of its own for the next device. */
+// A name of its own for the next device.
 std::string device_name(const char *prefix) {
     static unsigned int count = 0;
     char address[PCI_PRI_STR_SIZE];
@@ -64,7 +64,7 @@ std::string device_name(const char *prefix) {
     return std::string(prefix) + address;
 }
 
-/** A driver of the PCI bus, its port not started yet. */
+// A driver of the PCI bus, its port not started yet.
 std::unique_ptr<Variant> probe_variant(const char *name, const char *driver, const NicModel &nic) {
     auto variant = new_variant(name, nic, nullptr);
 
@@ -73,7 +73,7 @@ std::unique_ptr<Variant> probe_variant(const char *name, const char *driver, con
     return variant;
 }
 
-/** net_e1000_igb, as packaged or as compiled for this benchmark. */
+// net_e1000_igb, as packaged or as compiled for this benchmark.
 std::unique_ptr<Variant> make_stock(const char *name, const char *driver) {
     if (!pci_driver_file(driver).found())
         throw std::runtime_error(std::string(driver) + " was not loaded");
@@ -84,9 +84,9 @@ std::unique_ptr<Variant> make_stock(const char *name, const char *driver) {
 }
 
 std::unique_ptr<Variant> make_ixgbe() {
-    if (!pci_driver_file(kIxgbeDriver).found())
+    if (!pci_driver_file(ixgbe_driver).found())
         throw std::runtime_error("this DPDK has no net_ixgbe");
-    auto variant = probe_variant("ixgbe_vector", kIxgbeDriver, nic_82599);
+    auto variant = probe_variant("ixgbe_vector", ixgbe_driver, nic_82599);
 
     variant->smallest_burst = 4;          // _recv_raw_pkts_vec(): fewer are never received
     LogCapture log("pmd.net.ixgbe.init"); // this driver has no burst mode information
@@ -108,13 +108,13 @@ std::unique_ptr<Variant> make_floor() {
 }
 
 std::unique_ptr<Variant> make_ours(const Ours &ours) {
-    const DriverFile file = iommufd_driver_file(kOurDriver);
+    const DriverFile file = iommufd_driver_file(our_driver);
 
     if (!file.found())
         throw std::runtime_error("net_iommufd_igb was not loaded (--plugin)");
-    auto variant = new_variant(ours.name, nic_82576, kOurPool);
+    auto variant = new_variant(ours.name, nic_82576, our_pool);
     variant->driver = file.path;
-    variant->port = probe_iommufd(kOurDriver, *variant->device, device_name("iommufd:"));
+    variant->port = probe_iommufd(our_driver, *variant->device, device_name("iommufd:"));
     start_port(*variant, ours.simd_bits, ours.tx_offloads);
     if (variant->rx.mode.find(ours.mode) == std::string::npos)
         throw std::runtime_error("no such function: the driver has chosen \"" + variant->rx.mode +
@@ -136,11 +136,11 @@ void add(Variants &variants, const char *name, Make make) {
 Variants make_variants() {
     Variants variants;
 
-    variants.present.push_back(make_stock(kStock, kStockDriver));
-    add(variants, "stock_rebuilt", [] { return make_stock("stock_rebuilt", kRebuiltDriver); });
+    variants.present.push_back(make_stock(stock_name, stock_driver));
+    add(variants, "stock_rebuilt", [] { return make_stock("stock_rebuilt", rebuilt_driver); });
     add(variants, "ixgbe_vector", make_ixgbe);
     add(variants, "floor", make_floor);
-    for (const Ours &ours : kOurs)
+    for (const Ours &ours : our_variants)
         add(variants, ours.name, [&ours] { return make_ours(ours); });
     return variants;
 }

@@ -1,19 +1,15 @@
-/* SPDX-License-Identifier: BSD-3-Clause
- * Copyright(c) 2026 The dpdk-iommufd authors
- */
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
 
-/**
- * @file
- * What pinning and resolving hugepages costs, on the real kernel with a real device:
- *
- *     bench_resolve CDEV PAGES
- *
- *     ours       AddressSpace's resolving of PAGES hugepages of 2 MiB in one area, with its table
- *     bare loop  IOMMU_IOAS_NOIOMMU_GET_PA for each, and nothing else
- *     pagemap    as EAL does it: open, lseek, read and close of /proc/self/pagemap for each
- *
- * and MAP with resolving of all of them, page by page and as an arena. Prints one JSON object.
- */
+// What pinning and resolving hugepages costs, on the real kernel with a real device:
+//
+//     bench_resolve CDEV PAGES
+//
+//     ours       AddressSpace's resolving of PAGES hugepages of 2 MiB in one area, with its table
+//     bare loop  IOMMU_IOAS_NOIOMMU_GET_PA for each, and nothing else
+//     pagemap    as EAL does it: open, lseek, read and close of /proc/self/pagemap for each
+//
+// and MAP with resolving of all of them, page by page and as an arena. Prints one JSON object.
 
 #include <cstdint>
 #include <cstdio>
@@ -39,7 +35,7 @@ namespace {
 
 using namespace iommufd;
 
-constexpr unsigned int kRounds = 6; // even: what takes turns is first as often as last
+constexpr unsigned int nb_rounds = 6; // even: what takes turns is first as often as last
 
 [[noreturn]] void fail(const std::string &why) {
     std::fprintf(stderr, "bench_resolve: %s\n", why.c_str());
@@ -51,14 +47,14 @@ void check(const Result<void> &result) {
         fail(result.error().message());
 }
 
-/** What is measured, and the samples. */
+// What is measured, and the samples.
 class Resolving {
 public:
-    Resolving(AddressSpace &space, Va memory, uint64_t pages)
+    Resolving(AddressSpace &space, Va memory, std::uint64_t pages)
         : space_(space), memory_(memory), pages_(pages), frames_(pages) {}
 
     void run(unsigned int round) {
-        for (size_t turn = 0; turn < 2; turn++) {
+        for (std::size_t turn = 0; turn < 2; turn++) {
             if (at_turn(turn, 2, round) == 0)
                 page_by_page(round);
             else
@@ -72,24 +68,24 @@ public:
     double per_page_ms() const { return median(map_); }
 
 private:
-    Va page(uint64_t i) const { return memory_ + i * page_2m; }
+    Va page(std::uint64_t i) const { return memory_ + i * page_2m; }
     double us_per_page(double ns) const { return ns / static_cast<double>(pages_) / 1e3; }
 
-    /** MAP and resolving of each, and then the two ways to ask that are no part of ours. */
+    // MAP and resolving of each, and then the two ways to ask that are no part of ours.
     void page_by_page(unsigned int round) {
         map_.push_back(time_ns([this] {
-                           for (uint64_t i = 0; i < pages_; i++)
+                           for (std::uint64_t i = 0; i < pages_; i++)
                                check(space_.map(page(i), page_2m, page_2m));
                        }) /
                        1e6);
         resolve_bare(frames_); // the first time it is asked for an area is not the one that counts
-        for (size_t turn = 0; turn < 2; turn++) {
+        for (std::size_t turn = 0; turn < 2; turn++) {
             if (at_turn(turn, 2, round) == 0)
                 bare_.push_back(us_per_page(time_ns([this] { resolve_bare(frames_); })));
             else
                 pagemap_.push_back(us_per_page(time_ns([this] { compare_with_pagemap(); })));
         }
-        for (uint64_t i = 0; i < pages_; i++)
+        for (std::uint64_t i = 0; i < pages_; i++)
             check(space_.unmap(page(i), page_2m));
     }
 
@@ -101,9 +97,9 @@ private:
         check(space_.unmap(memory_, pages_ * page_2m));
     }
 
-    void resolve_bare(std::vector<uint64_t> &frames) {
-        for (uint64_t i = 0; i < pages_; i++) {
-            uint64_t length = 1;
+    void resolve_bare(std::vector<std::uint64_t> &frames) {
+        for (std::uint64_t i = 0; i < pages_; i++) {
+            std::uint64_t length = 1;
             if (ioas_noiommu_get_pa(linux_kernel(), space_.iommufd(), space_.ioas(), raw(page(i)),
                                     &length, &frames[i]) < 0)
                 fail("IOMMU_IOAS_NOIOMMU_GET_PA");
@@ -111,13 +107,13 @@ private:
     }
 
     void compare_with_pagemap() {
-        for (uint64_t i = 0; i < pages_; i++)
+        for (std::uint64_t i = 0; i < pages_; i++)
             if (frame_by_pagemap(page(i)) != frames_[i])
                 fail("pagemap and GET_PA do not agree");
     }
 
-    static uint64_t frame_by_pagemap(Va va) {
-        uint64_t entry = 0;
+    static std::uint64_t frame_by_pagemap(Va va) {
+        std::uint64_t entry = 0;
         const int fd = open("/proc/self/pagemap", O_RDONLY); // NOLINT(*-vararg)
         const auto offset = static_cast<off_t>(raw(va) / page_4k * sizeof(entry));
 
@@ -129,12 +125,12 @@ private:
 
     AddressSpace &space_;
     Va memory_;
-    uint64_t pages_;
-    std::vector<uint64_t> frames_;
+    std::uint64_t pages_;
+    std::vector<std::uint64_t> frames_;
     std::vector<double> ours_, bare_, pagemap_, map_;
 };
 
-double measure_arena(AddressSpace &space, uint64_t pages) {
+double measure_arena(AddressSpace &space, std::uint64_t pages) {
     auto arena =
         Arena::create(linux_kernel(), linux_hugepages(), space,
                       {.length = pages * page_2m, .page_size = page_2m, .node = -1, .threads = 0});
@@ -142,21 +138,21 @@ double measure_arena(AddressSpace &space, uint64_t pages) {
 
     if (!arena)
         fail(arena.error().message());
-    for (unsigned int round = 0; round < kRounds; round++) {
+    for (unsigned int round = 0; round < nb_rounds; round++) {
         check((*arena)->unpin());
         times.push_back(time_ns([&] { check((*arena)->pin()); }) / 1e6);
     }
     return median(times);
 }
 
-void measure(AddressSpace &space, uint64_t pages) {
+void measure(AddressSpace &space, std::uint64_t pages) {
     void *memory = mmap(nullptr, pages * page_2m, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
 
     if (memory == MAP_FAILED) // NOLINT(*-cstyle-cast)
         fail("mmap of hugepages");
     Resolving resolving(space, va_of(memory), pages);
-    for (unsigned int round = 0; round < kRounds; round++)
+    for (unsigned int round = 0; round < nb_rounds; round++)
         resolving.run(round);
     (void)munmap(memory, pages * page_2m);
     const double arena = measure_arena(space, pages);
