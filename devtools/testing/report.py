@@ -4,6 +4,7 @@ may report: what one says of a test stays together."""
 
 import fnmatch
 import functools
+import resource
 import sys
 import threading
 import time
@@ -24,6 +25,13 @@ class Filter:
         if any(sign in self.pattern for sign in "*?["):
             return fnmatch.fnmatchcase(name, self.pattern)
         return self.pattern in name
+
+
+def computed():
+    """Seconds that processors have worked for what has been run, which says more than the clock where
+    others use them too."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def alone(method):
@@ -112,7 +120,8 @@ class Report:
                 self.say(f"     {name}")
         if not passed and not failed:
             self.say("no test was run")
-        self.section(f"{time.monotonic() - self.begin:.0f} s; log: {self.log.name}")
+        self.section(f"{time.monotonic() - self.begin:.0f} s, computing for {computed():.0f} s; log: "
+                     f"{self.log.name}")
         sys.stderr.flush()
         if self.tries_again:
             self.say(f"{len(self.tries_again)} tried again after a timeout: "
