@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import time
 
@@ -10,6 +11,7 @@ from labtest import lab, memory, privileges, process, tap
 from labtest.telemetry import Telemetry
 from labtest.testpmd import Testpmd
 
+_STATE = "/run/dpdk-iommufd"
 EXTRA = os.environ.get("LAB_EXTRA", "").split()
 
 # The driver that DPDK has for each of QEMU's devices.
@@ -64,13 +66,23 @@ class _Launched(Testpmd):
 
 
 def settle(user=privileges.UID):
-    """Waits for the end of the processes that stay behind with the user's commands."""
-    folder = f"/run/dpdk-iommufd/runtime-{user}"
+    """Waits for the end of the processes that stay behind with the user's commands: the folder of all
+    users is the last thing that they remove."""
     deadline = time.monotonic() + 10
-    while os.path.exists(folder) and not _has_commands(user):
+    while _left_of(user) and not _has_commands(user):
         if time.monotonic() > deadline:
-            raise process.Timeout(f"{folder} is left behind")
+            raise process.Timeout(f"left behind in {_STATE}: {_left_of(user)}")
         time.sleep(0.02)
+
+
+def _left_of(user):
+    """What is still there for a user; the folder itself if nothing is in it."""
+    try:
+        names = os.listdir(_STATE)
+    except FileNotFoundError:
+        return []
+    own = re.compile(rf"runtime-{user}|hugetlbfs-{user}-.*|user-{user}\.lock")
+    return [name for name in names or ["."] if name == "." or own.fullmatch(name)]
 
 
 def _has_commands(user):
