@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs the test files of tests/lab in virtual machines.
 
-Files that ask for the same machine share one: each takes seconds to boot. A machine on which a
-file was stopped, or whose kernel has died, is given up, and the files that had not begun get
-another one. The file that was running then has failed.
+Files that ask for the same machine share one: each takes seconds to boot. Two machines run at once,
+for one computes half of the time on two processors and waits for the rest: sleeps of stock drivers,
+links that come up, frames that must not come. A machine on which a file was stopped, or whose kernel
+has died, is given up, and the files that had not begun get another one. The file that was running
+then has failed.
 
 Nothing is tried again but what waited in vain: under emulation on a busy machine any wait can be
 too short. That is a file of which nothing failed but such waits (tap.py), and a machine that did
@@ -17,6 +19,7 @@ import collections
 import glob
 import json
 import os
+import threading
 
 import tap
 from process import stream
@@ -32,7 +35,16 @@ USERLAND_TIME = 900  # seconds until another suite's user space is there, the fi
 SLACK = 100  # seconds beyond its own limit until a file in the guest is given up
 KEPT_OUTPUT = 60  # lines
 TRIES_AGAIN = 2  # files
+AT_ONCE = 2  # machines
+LAST_WORDS = 30  # seconds for a machine that is stopped
+ROOM_FOR_ALL = 12 << 20  # KiB of free memory for that: the largest machine, and another one
 COMPLAINED, NO_ANSWER = 123, 122  # statuses of devtools/lab.sh
+
+
+def free_memory():
+    """KiB."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
 
 
 class TestFile:
@@ -62,6 +74,12 @@ class LabTests:
         self.lab = lab
         self.files, self.broken = [], []
         self.tries_left = TRIES_AGAIN
+        self._lock = threading.Lock()
+        self._running = set()
+        self._stopped = False
+        self._error = None
+        # Not Thread.join(): if a signal ends that, Python 3.11 takes the thread for ended.
+        self._ended = threading.Semaphore(0)
         paths = (glob.glob(os.path.join(folder, f"test_*.{suffix}")) for suffix in ("py", "sh"))
         for path in sorted(path for some in paths for path in some):
             try:
@@ -82,20 +100,68 @@ class LabTests:
         machines = collections.defaultdict(list)
         for file in self.files:
             machines[tuple(file.header.options)].append(file)
-        for options, files in machines.items():
-            tried_again = False
-            while files:
-                machine = _Machine(self, options, files)
+        # Those with most files first, so that the others fill up what is left at the end.
+        waiting = collections.deque(sorted(machines.items(), key=lambda machine: -len(machine[1])))
+        lanes = AT_ONCE if free_memory() >= ROOM_FOR_ALL else 1
+        for _ in range(lanes):
+            threading.Thread(target=self._run_lane, args=[waiting], daemon=True).start()
+        try:
+            while lanes:
+                self._ended.acquire()
+                lanes -= 1
+        finally:
+            self._stop()
+            for _ in range(lanes):
+                self._ended.acquire(timeout=LAST_WORDS)
+        if self._error:
+            raise self._error
+
+    def _run_lane(self, waiting):
+        try:
+            while machine := self._next(waiting):
+                self._run_machines(*machine)
+        except Exception as error:  # pylint: disable=broad-except
+            self._error = error
+            self._stop()
+        finally:
+            self._ended.release()
+
+    def _next(self, waiting):
+        with self._lock:
+            return waiting.popleft() if waiting and not self._stopped else None
+
+    def is_stopped(self):
+        return self._stopped
+
+    def _run_machines(self, options, files):
+        """One after another, until each file has run."""
+        tried_again = False
+        while files and not self._stopped:
+            machine = _Machine(self, options, files)
+            with self._lock:
+                self._running.add(machine)
+            try:
                 files = machine.run(may_try_again=not tried_again)
-                tried_again = tried_again or machine.never_ran()
+            finally:
+                with self._lock:
+                    self._running.remove(machine)
+            tried_again = tried_again or machine.never_ran()
+
+    def _stop(self):
+        """Ends the machines that run, if there are any."""
+        with self._lock:
+            self._stopped = True
+            for machine in self._running:
+                machine.stop()
 
     def may_try_again(self, file):
         """Takes one of the few tries, if there is one for this file."""
-        if file.tried_again or not self.tries_left:
-            return False
-        file.tried_again = True
-        self.tries_left -= 1
-        return True
+        with self._lock:
+            if file.tried_again or not self.tries_left:
+                return False
+            file.tried_again = True
+            self.tries_left -= 1
+            return True
 
 
 class _Machine:
@@ -117,6 +183,11 @@ class _Machine:
     def never_ran(self):
         return not self.begun
 
+    def stop(self):
+        """From another thread."""
+        if self.machine:
+            self.machine.process.terminate()
+
     def run(self, may_try_again):
         """Returns the files that another machine has to run."""
         self.report.section(self.title)
@@ -125,6 +196,8 @@ class _Machine:
         command += [file.argument() for file in self.files.values()]
         limit = BOOT_TIME + (USERLAND_TIME if "--userland" in self.options else 0)
         with stream(command, timeout=limit, cwd=TREE) as self.machine:
+            if self.tests.is_stopped():
+                self.stop()
             for line in self.machine.lines():
                 self._hear(line)
         if self.never_ran():

@@ -3,10 +3,15 @@
 """What the runner of the lab's tests counts, and what it tries again, without a lab: a script
 stands in for devtools/lab.sh and says what each of its machines would."""
 
+import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
+import time
+from unittest import mock
 
 from host_tap import Outcome, check, done
 
@@ -27,6 +32,29 @@ with open(os.path.join(folder, "begun"), "a+") as file:
 for event in events:
     print(event, flush=True)
 sys.exit(status)
+"""
+# Waits until there are two of it, and runs its files.
+FAKE_PAIR = """#!/usr/bin/python3 -sS
+import json, os, sys, time
+folder = os.path.dirname(sys.argv[0])
+open(os.path.join(folder, f"pair-{os.getpid()}"), "w").close()
+deadline = time.monotonic() + float(os.environ["PAIR_LIMIT"])
+while sum(name.startswith("pair-") for name in os.listdir(folder)) < 2:
+    if time.monotonic() > deadline:
+        sys.exit(1)
+    time.sleep(0.02)
+for argument in sys.argv:
+    if argument.endswith(".py") and ":" in argument:
+        path = argument.split(":")[2]
+        for event in ({"begin": 10}, {"line": "1..1", "seconds": 0, "complaint": False},
+                      {"line": "ok 1 - one", "seconds": 0, "complaint": False},
+                      {"status": 0, "description": "it ended", "timeout": False}):
+            print(json.dumps({"file": path, **event}), flush=True)
+"""
+# Says who it is, and stays.
+FAKE_ENDLESS = """#!/bin/sh
+echo $$ >>"$(dirname "$0")/endless"
+exec sleep 60
 """
 COMPLAINT = "WARNING: mm/slub.c:1 at nothing, CPU#0: sh/1"
 
@@ -50,6 +78,58 @@ def run(machines, names=("test_a.py",)):
         with open(os.path.join(folder, "begun"), encoding="ascii") as file:
             outcome.machines = len(file.read())
         return outcome
+
+
+def run_pair(folder, script, memory=lab_tests.ROOM_FOR_ALL, limit=20):
+    """Two files that need different machines."""
+    for number in "12":
+        with open(os.path.join(folder, f"test_{number}.py"), "w", encoding="ascii") as file:
+            file.write(f"# lab: --nics {number}\n")
+    lab = os.path.join(folder, "lab.sh")
+    with open(lab, "w", encoding="ascii") as file:
+        file.write(script)
+    os.chmod(lab, 0o755)
+    with mock.patch.object(lab_tests, "free_memory", lambda: memory), \
+            mock.patch.dict(os.environ, PAIR_LIMIT=str(limit)):
+        return Outcome(lambda wanted, report: lab_tests.LabTests(
+            "/build", wanted, report, folder=folder, lab=lab)).last()
+
+
+def end_early(folder):
+    """Ends a run as test.sh's signals do: what was running then, and has not ended."""
+    begun = os.path.join(folder, "endless")
+
+    def running():
+        with contextlib.suppress(FileNotFoundError), open(begun, encoding="ascii") as file:
+            return [pid for pid in file.read().split() if os.path.exists(f"/proc/{pid}")]
+        return []
+
+    def interrupt():
+        deadline = time.monotonic() + 20
+        while len(running()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        seen.append(len(running()))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    seen, before = [], signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=interrupt).start()
+    try:
+        run_pair(folder, FAKE_ENDLESS)
+    except SystemExit:
+        seen.append("interrupted")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return seen + running()
+
+
+def check_lanes():
+    with tempfile.TemporaryDirectory() as folder:
+        check("two machines run at once", run_pair(folder, FAKE_PAIR), ["2 passed, 0 failed"])
+    with tempfile.TemporaryDirectory() as folder:
+        alone = run_pair(folder, FAKE_PAIR, lab_tests.ROOM_FOR_ALL - 1, 0.5)
+        check("but not without the memory for it", alone, ["1 passed, 1 failed"])
+    with tempfile.TemporaryDirectory() as folder:
+        check("both end with the run", end_early(folder), [2, "interrupted"])
 
 
 def said(name, *lines, complaint=False):
@@ -198,6 +278,7 @@ def check_plugins():
 
 def main():
     check_tries()
+    check_lanes()
     check_kernel()
     check_attribution()
     check_patterns()
