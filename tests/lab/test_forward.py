@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-# lab: --nics 2 --peer --timeout 180
+# lab: --nics 2 --peer --debug-memory --timeout 180
 """Frames through testpmd, checked byte for byte by the kernel-driven peer, and counted.
 
 All NICs are on one hub, so what one sends reaches the two others. A frame goes one way only

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-# lab: --nics 2 --peer --timeout 300
+# lab: --nics 2 --peer --debug-memory --timeout 300
 """Killed in the middle of traffic, started and stopped a hundred times, devices taken away and
 given back: nothing is lost, left behind or left running."""
 
