@@ -133,7 +133,8 @@ Error launch(const Options &options, const Ground &ground) {
     }
     iommufd::broker::Policy policy;
     policy.devices = ground.devices;
-    policy.client = ground.user.uid;
+    if (ground.user.uid != 0) // root's command may become others
+        policy.clients.users = {ground.user.uid};
     policy.is_iommufd = iommufd::broker::iommufd_check();
     auto socket = start_broker(policy, folders ? &*folders : nullptr);
     if (!socket) {

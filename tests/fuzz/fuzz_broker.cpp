@@ -47,8 +47,11 @@ int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     static Strict kernel;
     static const broker::Policy policy{
         .devices = {"0000:01:00.0"},
-        .client = 1000,
+        .clients = {},
         .is_iommufd = [](int fd) { return fd == iommufd_number; },
+        .leases = nullptr,
+        .on_connect = {},
+        .patience_ms = 0,
         .sysfs = "/nonexistent",
     };
     if (size == 0)

@@ -21,8 +21,9 @@ NIC, OTHER = lab.NICS[:2]
 MINE = f"/run/labtest-{privileges.UID}"
 CANARY = "/run/labtest-roots"
 STOLEN = f"{MINE}/stolen"
-REQUEST = "<IHHII64s"  # bus/core/broker/protocol.hpp
-MAGIC, CONNECT, OPEN_IOMMU, OPEN_DEVICE, GET_PA = 0x4d4d4f49, 1, 2, 3, 4
+REQUEST = "<IHHII64s16sII"  # bus/core/broker/protocol.hpp
+MAGIC, VERSION = 0x4d4d4f49, 2
+CONNECT, OPEN_IOMMU, OPEN_DEVICE, GET_PA, BIND_DEVICE = 1, 2, 3, 4, 5
 
 
 @contextlib.contextmanager
@@ -249,7 +250,7 @@ def as_user(function):
 
 
 def message(kind, ioas=0, count=0, name=b"", queries=()):
-    return struct.pack(REQUEST, MAGIC, 1, kind, ioas, count, name) + b"".join(
+    return struct.pack(REQUEST, MAGIC, VERSION, kind, ioas, count, name, b"", 0, 0) + b"".join(
         struct.pack("<QQ", *query) for query in queries)
 
 
@@ -290,14 +291,19 @@ def messages():
             if error != 0 or iommu < 0:
                 return 1
             name = os.path.basename(lab.cdev_of(NIC)).encode()
-            error, cdev = ask(mine, message(OPEN_DEVICE, name=name))
-            if error != 0 or cdev < 0:
+            if ask(mine, message(OPEN_DEVICE, name=name)) != (0, -1):
                 return 2
+            if ask(mine, message(BIND_DEVICE, name=name))[0] != -9:  # EBADF: without an iommufd
+                return 8
+            error, cdev = ask(mine, message(BIND_DEVICE, name=name), iommu)
+            if error != 0 or cdev < 0:
+                return 9
             other = os.path.basename(lab.cdev_of(OTHER)).encode()
             for wrong in (other, b"../../sda", b"../../../etc/shadow", b"", b"/dev/mem"):
-                error, got = ask(mine, message(OPEN_DEVICE, name=wrong))
-                if error == 0 or got >= 0:
-                    return 3
+                for kind in (OPEN_DEVICE, BIND_DEVICE):
+                    error, got = ask(mine, message(kind, name=wrong), iommu)
+                    if error == 0 or got >= 0:
+                        return 3
             null = os.open("/dev/null", os.O_RDWR)
             if ask(mine, message(GET_PA, 1, 1, queries=[(0, 1)]), null)[0] != -9:  # EBADF
                 return 4

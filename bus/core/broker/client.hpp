@@ -5,9 +5,16 @@
 // The side without capabilities: a Kernel that asks the broker for what needs CAP_SYS_RAWIO, and
 // hands everything else on. What was opened and mapped stays valid if the broker ends; what is
 // asked afterwards fails, with an errno that broker_remedy() explains.
+//
+//     open() of a cdev        the broker gives the device to this process's client: an eventfd
+//     VFIO_DEVICE_BIND_..     the broker opens and binds it: takes the eventfd's place
+//     close()                 the device may be another client's
 
+#include <map>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -15,16 +22,18 @@
 #include "core/sys/fd.hpp"
 #include "core/sys/kernel.hpp"
 #include "core/sys/mutex.hpp"
+#include "core/sys/uapi.hpp"
 
 namespace iommufd::broker {
 
 class BrokeredKernel final : public Kernel {
 public:
-    // socket: the inherited one, which stays the caller's. Both outlive this.
+    // socket: the inherited one, which stays the caller's. Both outlive this. A negative errno
+    // instead of it is what every question is answered by.
     BrokeredKernel(Kernel &kernel, int socket) : kernel_(kernel), socket_(socket) {}
 
     int open(const char *path, int flags) override;
-    int close(int fd) override { return kernel_.close(fd); }
+    int close(int fd) override;
     int set_cloexec(int fd) override { return kernel_.set_cloexec(fd); }
     int ioctl(int fd, unsigned long request, void *arg) override;
     int mmap(std::size_t length, int fd, off_t offset, void **addr) override {
@@ -43,7 +52,20 @@ public:
     int get_pa(int iommufd, std::uint32_t ioas, std::span<const Query> queries,
                std::span<Answer> answers);
 
+    // The broker's devices, in the order it was given them.
+    int list_devices(std::vector<Listed> *devices);
+
 private:
+    struct Cdev {
+        std::string name;
+        pid_t owner; // a child that closes its copy gives nothing back
+        bool is_bound;
+    };
+
+    int open_device(std::string_view name);
+    int bind_device(int fd, uapi::device_bind_iommufd *call);
+    // What there is of a descriptor that this has opened: a copy, without a name if there is none.
+    Cdev cdev_of(int fd);
     int ask(const Request &request, std::span<const Query> queries, int lend, Reply *reply,
             std::span<Answer> answers, int *fd);
     int exchange(std::span<const std::uint8_t> message, int lend, Reply *reply,
@@ -55,7 +77,13 @@ private:
     Mutex mutex_;
     Fd channel_ GUARDED_BY(mutex_); // of process owner_: after a fork the child makes its own
     pid_t owner_ GUARDED_BY(mutex_) = -1;
+    std::map<int, Cdev> cdevs_ GUARDED_BY(mutex_);
 };
+
+// A connection to a broker that serves a named socket (dpdk-iommufd-run --serve), as good as the
+// inherited socket. A negative errno: connect(2)'s; -EPERM it serves other users, -EUSERS this one
+// has as many clients as one may, -ETIMEDOUT, -EBADMSG it is no such broker.
+int connect_to(const std::string &path);
 
 // The broker's if this process was started with one, else linux_kernel(). Never destroyed.
 Kernel &process_kernel();

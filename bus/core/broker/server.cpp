@@ -10,11 +10,14 @@
 #include <string_view>
 
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/broker/message.hpp"
+#include "core/sys/uapi.hpp"
 #include "core/vfio/pci_scan.hpp"
 
 namespace iommufd::broker {
@@ -33,38 +36,129 @@ std::optional<Request> read_request(std::span<const std::uint8_t> message) {
     return request;
 }
 
-Outcome reply_with(const Request &request, int error, std::span<const Answer> answers = {}) {
+template <class Item = Answer>
+Outcome reply_with(const Request &request, int error, const std::vector<Item> &items = {}) {
+    static_assert(sizeof(Item) == sizeof(Answer));
     const Reply reply{.magic = magic,
                       .version = version,
                       .type = request.type,
                       .error = error,
-                      .count = static_cast<std::uint32_t>(answers.size())};
+                      .count = static_cast<std::uint32_t>(items.size())};
     Outcome outcome;
-    outcome.reply.resize(sizeof(reply) + answers.size_bytes());
+    outcome.reply.resize(sizeof(reply) + items.size() * sizeof(Item));
     std::memcpy(outcome.reply.data(), &reply, sizeof(reply));
-    if (!answers.empty())
-        std::memcpy(outcome.reply.data() + sizeof(reply), answers.data(), answers.size_bytes());
+    if (!items.empty())
+        std::memcpy(outcome.reply.data() + sizeof(reply), items.data(),
+                    items.size() * sizeof(Item));
     return outcome;
 }
 
-Outcome open_node(Kernel &kernel, const Request &request, const std::string &path) {
-    const int fd = kernel.open(path.c_str(), O_RDWR);
+Outcome open_iommu(Kernel &kernel, const Request &request) {
+    const int fd = kernel.open(iommu_path, O_RDWR);
     Outcome outcome = reply_with(request, fd < 0 ? fd : 0);
     if (fd >= 0)
         outcome.fd = Fd(kernel, fd);
     return outcome;
 }
 
+struct Device {
+    std::size_t number; // among the policy's
+    std::string path;   // of its cdev
+};
+
 // The name is compared and never used: what is opened is what sysfs says of the policy's device,
 // which may have another number since it was unplugged and came back.
-Outcome open_device(Kernel &kernel, const Policy &policy, const Request &request) {
+std::optional<Device> find_device(const Policy &policy, const Request &request) {
+    for (const PciFunction &f : scan_vfio_cdevs(policy.sysfs)) {
+        const auto at = std::find(policy.devices.begin(), policy.devices.end(), f.bdf);
+        if (f.is_noiommu() && f.cdev == request.device && at != policy.devices.end())
+            return Device{static_cast<std::size_t>(at - policy.devices.begin()), f.cdev_path()};
+    }
+    return std::nullopt;
+}
+
+// The kernel has taken the bus master bit away when it bound the device (Linux 7.3,
+// drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_enable()): a device that says otherwise is not
+// what it should be, and nobody's.
+int check_quiet(Kernel &kernel, int cdev) {
+    RegionInfo region{};
+    if (const int ret = device_get_region_info(kernel, cdev, uapi::pci_config_region, &region);
+        ret < 0)
+        return ret;
+    std::uint8_t command[2];
+    const ssize_t got = kernel.pread(cdev, command, sizeof(command),
+                                     static_cast<off_t>(region.offset + PCI_COMMAND));
+    if (got != static_cast<ssize_t>(sizeof(command)))
+        return got < 0 ? static_cast<int>(got) : -EIO;
+    return (command[0] & PCI_COMMAND_MASTER) == 0 ? 0 : -EIO;
+}
+
+// EINVAL: another process has it bound. One that has just ended does so until the kernel has closed
+// its files.
+int bind(Kernel &kernel, const Policy &policy, const Request &request, int cdev, int iommufd) {
+    constexpr int step_ms = 20;
+    for (int waited_ms = 0;; waited_ms += step_ms) {
+        uapi::device_bind_iommufd arg{.argsz = sizeof(arg),
+                                      .flags = request.flags,
+                                      .iommufd = iommufd,
+                                      .out_devid = 0,
+                                      .token_uuid_ptr =
+                                          reinterpret_cast<std::uintptr_t>(request.token)};
+        const int ret = kernel.ioctl(cdev, uapi::device_bind_iommufd_request, &arg);
+        if (ret == 0)
+            return check_quiet(kernel, cdev);
+        if (ret != -EINVAL || waited_ms >= policy.patience_ms)
+            return ret;
+        (void)usleep(step_ms * 1000);
+    }
+}
+
+Outcome bind_device(Kernel &kernel, const Policy &policy, const Request &request,
+                    const Device &device, int lent) {
+    if ((request.flags & ~bind_with_token) != 0)
+        return {};
+    if (lent < 0 || !policy.is_iommufd || !policy.is_iommufd(lent))
+        return reply_with(request, -EBADF);
+    if (policy.leases != nullptr)
+        if (const int ret = policy.leases->take(device.number); ret < 0)
+            return reply_with(request, ret);
+    const int fd = kernel.open(device.path.c_str(), O_RDWR);
+    if (fd < 0)
+        return reply_with(request, fd);
+    Fd cdev(kernel, fd);
+    const int ret = bind(kernel, policy, request, fd, lent);
+    Outcome outcome = reply_with(request, ret);
+    if (ret == 0)
+        outcome.fd = std::move(cdev);
+    return outcome;
+}
+
+Outcome change_device(Kernel &kernel, const Policy &policy, const Request &request, int lent) {
     if (std::find(request.device, request.device + max_name, '\0') == request.device + max_name)
         return {};
-    for (const PciFunction &f : scan_vfio_cdevs(policy.sysfs))
-        if (f.is_noiommu() && f.cdev == request.device &&
-            std::find(policy.devices.begin(), policy.devices.end(), f.bdf) != policy.devices.end())
-            return open_node(kernel, request, f.cdev_path());
-    return reply_with(request, -ENXIO);
+    const auto device = find_device(policy, request);
+    if (!device)
+        return reply_with(request, -ENXIO);
+    const auto type = static_cast<Type>(request.type);
+    if (type == Type::bind_device)
+        return bind_device(kernel, policy, request, *device, lent);
+    if (policy.leases == nullptr)
+        return reply_with(request, 0);
+    if (type == Type::open_device)
+        return reply_with(request, policy.leases->take(device->number));
+    policy.leases->give_back(device->number);
+    return reply_with(request, 0);
+}
+
+Outcome list_devices(const Policy &policy, const Request &request) {
+    std::vector<Listed> devices(std::min<std::size_t>(policy.devices.size(), max_queries));
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        devices[i] = {};
+        policy.devices[i].copy(devices[i].bdf, sizeof(devices[i].bdf) - 1);
+        devices[i].is_taken =
+            policy.leases != nullptr && policy.leases->is_taken_by_another(i) ? 1 : 0;
+    }
+    return reply_with(request, 0, devices);
 }
 
 Outcome get_pa(Kernel &kernel, const Policy &policy, const Request &request,
@@ -78,22 +172,12 @@ Outcome get_pa(Kernel &kernel, const Policy &policy, const Request &request,
     for (std::size_t i = 0; i < answers.size(); ++i) {
         Query query{};
         std::memcpy(&query, queries.data() + i * sizeof(query), sizeof(query));
-        answers[i] = {.pa = 0, .length = query.length, .error = 0, .reserved = 0};
+        answers[i] = {
+            .pa = 0, .length = std::min(query.length, max_look), .error = 0, .reserved = 0};
         answers[i].error = ioas_noiommu_get_pa(kernel, lent, request.ioas, query.iova,
                                                &answers[i].length, &answers[i].pa);
     }
     return reply_with(request, 0, answers);
-}
-
-bool may_connect(const Policy &policy, int channel) {
-    ucred peer{};
-    socklen_t length = sizeof(peer);
-    int type = 0;
-    socklen_t type_length = sizeof(type);
-    return getsockopt(channel, SOL_SOCKET, SO_TYPE, &type, &type_length) == 0 &&
-           type == SOCK_SEQPACKET &&
-           getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-           (policy.client == 0 || peer.uid == policy.client);
 }
 
 // One message; false if the channel is at its end.
@@ -113,6 +197,12 @@ bool serve_channel(Kernel &kernel, const Policy &policy, int channel) {
                         MSG_DONTWAIT) > 0;
 }
 
+bool is_ours(int channel) {
+    int type = 0;
+    socklen_t length = sizeof(type);
+    return getsockopt(channel, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
+}
+
 // A new channel; false if the inherited socket is at its end. What is not a request to connect is
 // dropped: others may hold the socket too.
 bool serve_socket(const Policy &policy, int socket, std::vector<Fd> *channels) {
@@ -127,12 +217,47 @@ bool serve_socket(const Policy &policy, int socket, std::vector<Fd> *channels) {
     const auto request = read_request({message, static_cast<std::size_t>(got)});
     if (request && static_cast<std::size_t>(got) == sizeof(Request) && channel &&
         request->type == static_cast<std::uint16_t>(Type::connect) &&
-        channels->size() < max_channels && may_connect(policy, lent))
+        channels->size() < max_channels && is_ours(lent) && may_connect(policy.clients, lent)) {
+        if (policy.on_connect)
+            policy.on_connect(lent);
         channels->push_back(std::move(channel));
+    }
     return true;
 }
 
+// Those that it has besides its own one.
+std::vector<gid_t> groups_of(int socket) {
+    std::vector<gid_t> groups(64);
+    for (int tries = 0; tries < 2; ++tries) {
+        auto length = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+        const int ret = getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length);
+        if (ret < 0 && errno != ERANGE)
+            return {};
+        groups.resize(length / sizeof(gid_t));
+        if (ret == 0)
+            return groups;
+    }
+    return {};
+}
+
 } // namespace
+
+bool may_connect(const Clients &clients, int socket) {
+    const auto has = [](const auto &list, auto id) {
+        return std::find(list.begin(), list.end(), id) != list.end();
+    };
+    ucred peer{};
+    socklen_t length = sizeof(peer);
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
+        peer.uid == static_cast<uid_t>(-1))
+        return false; // no socket of the kind, or without another end
+    if ((clients.users.empty() && clients.groups.empty()) || has(clients.users, peer.uid) ||
+        has(clients.groups, peer.gid))
+        return true;
+    const auto groups = clients.groups.empty() ? std::vector<gid_t>{} : groups_of(socket);
+    return std::any_of(groups.begin(), groups.end(),
+                       [&](gid_t group) { return has(clients.groups, group); });
+}
 
 std::function<bool(int fd)> iommufd_check() {
     struct stat node {};
@@ -157,11 +282,18 @@ Outcome answer(Kernel &kernel, const Policy &policy, std::span<const std::uint8_
         return get_pa(kernel, policy, *request, rest, lent);
     if (!rest.empty())
         return {};
-    if (type == Type::open_iommu)
-        return open_node(kernel, *request, iommu_path);
-    if (type == Type::open_device)
-        return open_device(kernel, policy, *request);
-    return {};
+    switch (type) {
+    case Type::open_iommu:
+        return open_iommu(kernel, *request);
+    case Type::list_devices:
+        return list_devices(policy, *request);
+    case Type::open_device:
+    case Type::bind_device:
+    case Type::close_device:
+        return change_device(kernel, policy, *request, lent);
+    default:
+        return {};
+    }
 }
 
 void serve(Kernel &kernel, const Policy &policy, int socket) {

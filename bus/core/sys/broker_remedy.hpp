@@ -21,6 +21,11 @@ inline std::string broker_remedy(int ret) {
     case ENOTSOCK:
         return "the broker's socket, which DPDK_IOMMUFD_BROKER names, was closed by a program "
                "between dpdk-iommufd-run and this one";
+    case ECONNREFUSED:
+        return "no broker serves the socket that DPDK_IOMMUFD_BROKER names, or not this user: is "
+               "'dpdk-iommufd-run --serve' running, and its socket mounted into this container?";
+    case EBUSY:
+        return "another client of the broker has the device";
     case ENXIO:
         return "dpdk-iommufd-run was started without it: name it with --device";
     case EPROTONOSUPPORT:

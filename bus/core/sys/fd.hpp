@@ -28,6 +28,8 @@ public:
 
     [[nodiscard]] int get() const { return fd_; }
     explicit operator bool() const { return fd_ >= 0; }
+    // The caller's from now on.
+    [[nodiscard]] int release() { return std::exchange(fd_, -1); }
 
     // The errno of a failed close cannot be acted on: the descriptor is gone either way.
     void reset() {

@@ -43,7 +43,7 @@ std::string bind_remedy(int ret) {
     case EINVAL:
         return "another process, or another bus of this one, has bound the device";
     default:
-        return {};
+        return broker_remedy(ret);
     }
 }
 

@@ -4,6 +4,7 @@
 
 // A broker in a thread, over real sockets. Nodes are memfds.
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -30,6 +31,8 @@ namespace fs = std::filesystem;
 
 inline constexpr std::uint64_t hole = 0xdead000;
 
+inline constexpr std::uint64_t config_at = 7ULL << 40;
+
 // Opens memfds, and finds every IOVA but one in IOAS 7, 1 TiB up.
 class Nodes final : public Kernel {
 public:
@@ -40,11 +43,18 @@ public:
     int close(int fd) override { return linux_kernel().close(fd); }
     int ioctl(int /*fd*/, unsigned long request, void *arg) override {
         ++ioctls;
+        if (request == uapi::device_bind_iommufd_request)
+            return bind(static_cast<uapi::device_bind_iommufd *>(arg));
+        if (request == uapi::device_get_region_info_request) {
+            static_cast<uapi::region_info *>(arg)->offset = config_at;
+            return 0;
+        }
         if (request != uapi::ioas_noiommu_get_pa_request)
             return -ENOTTY;
         auto *call = static_cast<uapi::ioas_noiommu_get_pa *>(arg);
         if (call->ioas_id != 7 || call->iova == hole)
             return -ENOENT;
+        longest = std::max<std::uint64_t>(longest, call->length);
         call->out_phys = call->iova + (1ULL << 40);
         call->length = std::min<std::uint64_t>(call->length, 4096);
         return 0;
@@ -52,13 +62,35 @@ public:
     int set_cloexec(int) override { return -ENOSYS; }
     int mmap(std::size_t, int, off_t, void **) override { return -ENOSYS; }
     int munmap(void *, std::size_t) override { return -ENOSYS; }
-    ssize_t pread(int, void *, std::size_t, off_t) override { return -ENOSYS; }
+    ssize_t pread(int, void *buffer, std::size_t length, off_t offset) override {
+        if (length != 2 || offset != static_cast<off_t>(config_at + 4)) // PCI_COMMAND
+            return -EINVAL;
+        const std::uint8_t command[2] = {static_cast<std::uint8_t>(is_master ? 6 : 2), 0};
+        std::memcpy(buffer, command, sizeof(command));
+        return 2;
+    }
     ssize_t pwrite(int, const void *, std::size_t, off_t) override { return -ENOSYS; }
     int memlock_limit(std::uint64_t *) override { return -ENOSYS; }
 
+    int bind(const uapi::device_bind_iommufd *call) {
+        ++binds;
+        if (call->flags != 0)
+            token.assign(reinterpret_cast<const char *>(call->token_uuid_ptr), token_size);
+        if (bind_fails == 0 || bind_fails_times == 0)
+            return 0;
+        --bind_fails_times;
+        return -bind_fails;
+    }
+
     std::string last;
+    std::string token;
     int fails = 0;
+    int bind_fails = 0;
+    int bind_fails_times = -1; // always
+    bool is_master = false;    // when it is bound
+    std::uint64_t longest = 0;
     std::atomic<int> ioctls{0};
+    std::atomic<int> binds{0};
 };
 
 inline bool is_memfd(int fd) {
@@ -79,6 +111,7 @@ protected:
         add("0000:02:00.0", "noiommu-vfio1");
         policy.devices = {"0000:01:00.0"};
         policy.is_iommufd = is_memfd;
+        policy.patience_ms = 60;
     }
     ~BrokerTest() override {
         stop();
