@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fstream>
 #include <string_view>
 
 #include <fcntl.h>
@@ -75,6 +76,12 @@ Result<void> set_override(const Function &f, std::string_view driver, const Host
     return write_file(folder_of(paths, f.bdf) / "driver_override", std::string(driver) + "\n");
 }
 
+bool has_override(const Function &f, const HostPaths &paths) {
+    std::ifstream file(folder_of(paths, f.bdf) / "driver_override");
+    std::string driver;
+    return std::getline(file, driver) && driver == vfio_pci;
+}
+
 Result<void> probe(const Function &f, const HostPaths &paths) {
     return write_file(paths.sys / "bus/pci/drivers_probe", f.bdf);
 }
@@ -125,13 +132,15 @@ Result<void> bind_function(const std::string &bdf, const HostPaths &paths) {
 
 Result<void> unbind_function(const std::string &bdf, const HostPaths &paths) {
     const Function f = TRY(find_function(bdf, paths));
-    if (f.driver != vfio_pci)
+    // What a --bind has left that was killed has no driver, and none that may come.
+    if (f.driver != vfio_pci && !(f.driver.empty() && has_override(f, paths)))
         return failure(-ENOTSUP, "unbinding " + bdf,
                        f.driver.empty() ? "no driver has it"
                                         : "the driver " + f.driver + " has it, not vfio-pci");
     TRY(refuse_if_used(f, paths));
-    TRY(unbind_driver(f, paths));
+    // In this order, so that an end in between leaves a device that any driver may take.
     TRY(set_override(f, "", paths));
+    TRY(unbind_driver(f, paths));
     return probe(f, paths);
 }
 

@@ -5,8 +5,8 @@
 // dpdk-iommufd-run --bind and --unbind: a function goes from its kernel driver to vfio-pci in
 // no-IOMMU mode, and back to the driver that the kernel chooses.
 //
-//     bind      mode on, driver_override = vfio-pci, unbind, drivers_probe, is there a no-IOMMU
-//     node? unbind    unbind, no driver_override, drivers_probe
+//     bind      mode on, driver_override = vfio-pci, unbind, drivers_probe, is there a node?
+//     unbind    no driver_override, unbind, drivers_probe
 //
 // The kernel lets neither step be undone half way, and an unbind waits for ever while somebody has
 // the device open (Linux 7.3, drivers/vfio/vfio_main.c, vfio_unregister_group_dev()): so whoever

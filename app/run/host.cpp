@@ -257,25 +257,39 @@ Holder read_holder(const fs::path &process, pid_t pid) {
     return holder;
 }
 
+bool has_open(const fs::path &process, const std::string &cdev, const std::string &group) {
+    std::error_code error;
+    for (const std::string &fd : names_in(process / "fd")) {
+        const std::string target = fs::read_symlink(process / "fd" / fd, error);
+        if (!error && !target.empty() && (target == cdev || target == group))
+            return true;
+    }
+    return false;
+}
+
+// A BAR that is mapped keeps the device bound when its descriptor is closed.
+bool has_mapped(const fs::path &process, const std::string &cdev) {
+    std::ifstream maps(process / "maps");
+    for (std::string line; std::getline(maps, line);)
+        if (!cdev.empty() && line.ends_with(" " + cdev))
+            return true;
+    return false;
+}
+
 } // namespace
 
 std::vector<Holder> find_holders(const Function &function, const HostPaths &paths) {
-    const std::string cdev = "/dev/vfio/devices/" + function.cdev;
+    const std::string cdev =
+        function.cdev.empty() ? std::string{} : "/dev/vfio/devices/" + function.cdev;
     std::vector<Holder> holders;
     for (const std::string &name : names_in(paths.proc)) {
         pid_t pid = 0;
         if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr !=
             name.data() + name.size())
             continue;
-        std::error_code error;
-        for (const std::string &fd : names_in(paths.proc / name / "fd")) {
-            const std::string target = fs::read_symlink(paths.proc / name / "fd" / fd, error);
-            if (!error && ((!function.cdev.empty() && target == cdev) ||
-                           (!function.group.empty() && target == function.group))) {
-                holders.push_back(read_holder(paths.proc / name, pid));
-                break;
-            }
-        }
+        if (has_open(paths.proc / name, cdev, function.group) ||
+            has_mapped(paths.proc / name, cdev))
+            holders.push_back(read_holder(paths.proc / name, pid));
     }
     return holders;
 }

@@ -77,7 +77,7 @@ std::vector<Function> read_functions(const HostPaths &paths = {});
 Host read_host(iommufd::Kernel &kernel, std::vector<HugetlbfsMount> hugetlbfs,
                const HostPaths &paths = {});
 
-// A process that has a device open.
+// A process that has a device open, or a part of it mapped.
 struct Holder {
     pid_t pid;
     uid_t uid;
@@ -85,7 +85,7 @@ struct Holder {
     std::uint64_t pinned; // bytes of its memory, VmPin (proc_pid_status(5))
 };
 
-// Who has this function's cdev or group open, as far as this user may see it.
+// Who holds this function's cdev or group, as far as this user may see it.
 std::vector<Holder> find_holders(const Function &function, const HostPaths &paths = {});
 
 } // namespace run

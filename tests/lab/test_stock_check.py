@@ -9,6 +9,23 @@ from labtest import lab, privileges, process, stock, tap
 
 NIC, OTHER = lab.NICS[:2]
 MODE = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+# Opens and binds the cdev, maps BAR 0, closes the descriptors, and waits.
+MAPPER = """
+import ctypes, fcntl, os, struct, sys, time
+iommu, cdev = os.open("/dev/iommu", os.O_RDWR), os.open(sys.argv[1], os.O_RDWR)
+fcntl.ioctl(cdev, 0x3b76, bytearray(struct.pack("<IIiIQ", 24, 0, iommu, 0, 0)))  # BIND_IOMMUFD
+info = bytearray(struct.pack("<IIIIQQ", 32, 0, 0, 0, 0, 0))
+fcntl.ioctl(cdev, 0x3b6c, info)  # GET_REGION_INFO
+_, _, _, _, size, offset = struct.unpack("<IIIIQQ", info)
+libc = ctypes.CDLL(None)
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.mmap.restype = ctypes.c_void_p
+assert libc.mmap(None, size, 3, 1, cdev, offset) not in (None, ctypes.c_void_p(-1).value)
+os.close(cdev)
+os.close(iommu)
+print("mapped", flush=True)
+time.sleep(600)
+"""
 
 
 def run(*words, status=0, prefix=()):
@@ -62,6 +79,30 @@ def there_and_back():
     tap.check(lab.cdev_of(NIC) is not None, "it has no node")
     run("--bind", NIC)
     run("--unbind", "0000:77:00.0", status=1)
+
+
+@tap.test("--bind and --unbind: an unprivileged caller changes nothing; a mapped BAR is a use")
+def not_his():
+    override = f"/sys/bus/pci/devices/{NIC}/driver_override"
+    before = lab.read(override), lab.driver_of(NIC), lab.read(MODE)
+    tap.contains(run("--unbind", NIC, status=1, prefix=privileges.user()), "run this as root",
+                 "--unbind as a user")
+    with lab.bound(OTHER, "igb"):
+        tap.contains(run("--bind", OTHER, status=1, prefix=privileges.user()), "run this as root",
+                     "--bind as a user")
+        tap.equal(lab.driver_of(OTHER), "igb", "driver of what a user would bind")
+    tap.equal((lab.read(override), lab.driver_of(NIC), lab.read(MODE)), before, "what there was")
+
+    # The descriptors are closed, the registers still mapped: the kernel's unbind would wait.
+    mapped = process.Process([lab.RUN, "--device", NIC, "--", "python3", "-c", MAPPER,
+                              lab.cdev_of(NIC)])
+    mapped.wait_for("mapped", 20)
+    tap.contains(run("--unbind", NIC, status=1), "has it open: end it first", "--unbind")
+    mapped.kill()
+    # As a --bind leaves it that was killed: no driver has it, and none may take it.
+    with lab.bound(NIC, None):
+        run("--unbind", NIC)
+        tap.equal(lab.driver_of(NIC), "igb", "driver after --unbind")
 
 
 @tap.test("--status and --unbind while an application runs: who has it, and a refusal at once")

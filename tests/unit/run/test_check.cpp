@@ -261,6 +261,26 @@ TEST_F(HostTest, BindLeavesWhatIsBehindAnIommu) {
     EXPECT_EQ(text_of(paths.sys / "bus/pci/drivers/igb/unbind"), "");
 }
 
+TEST_F(HostTest, UnbindRepairsWhatAKilledBindHasLeft) {
+    add("", "");
+    EXPECT_EQ(code(unbind_function(bdf, paths)), ENOTSUP) << "nothing is to be repaired";
+    write(function() / "driver_override", "vfio-pci\n");
+    EXPECT_OK(unbind_function(bdf, paths));
+    EXPECT_EQ(text_of(function() / "driver_override"), "\n");
+    EXPECT_EQ(text_of(paths.sys / "bus/pci/drivers_probe"), bdf);
+}
+
+TEST_F(HostTest, MappedBarIsAUse) {
+    add("vfio-pci", "noiommu-vfio0");
+    hold("/dev/null");
+    const std::string map = "7f0000000000-7f0000020000 rw-s 00000000 00:06 77    ";
+    write(paths.proc / "4711/maps", map + "/dev/vfio/devices/noiommu-vfio01\n");
+    EXPECT_TRUE(find_holders(read_functions(paths).at(0), paths).empty());
+    write(paths.proc / "4711/maps", map + "\n" + map + "/dev/vfio/devices/noiommu-vfio0\n");
+    EXPECT_EQ(find_holders(read_functions(paths).at(0), paths).size(), 1U);
+    EXPECT_EQ(code(unbind_function(bdf, paths)), EBUSY);
+}
+
 TEST_F(HostTest, UnbindWaitsForNobody) {
     add("vfio-pci", "noiommu-vfio0");
     hold("/dev/vfio/devices/noiommu-vfio0");
