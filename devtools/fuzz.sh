@@ -25,7 +25,7 @@ targets() {
 # sources TARGET: what it is linked with.
 sources() {
 	case $1 in
-	broker) echo bus/core/broker/{server,message}.cpp bus/core/sys/{ioctls,linux_kernel}.cpp bus/core/vfio/pci_scan.cpp ;;
+	broker) echo bus/core/broker/{server,message,leases}.cpp bus/core/sys/{ioctls,linux_kernel}.cpp bus/core/vfio/pci_scan.cpp ;;
 	elf) echo app/run/elf_file.cpp ;;
 	esac
 }
@@ -33,10 +33,16 @@ sources() {
 # seeds TARGET FOLDER: real inputs, small, so that they are mutated fast.
 seeds() {
 	case $1 in
-	broker) # version 1: open_iommu, open_device, and get_pa of one address with an iommufd
-		{ printf '\0IOMM\1\0\2\0' && head -c 72 /dev/zero; } >"$2/iommu"
-		{ printf '\0IOMM\1\0\3\0\0\0\0\0\0\0\0\0noiommu-vfio0' && head -c 51 /dev/zero; } >"$2/device"
-		{ printf '\1IOMM\1\0\4\0\7\0\0\0\1\0\0\0' && head -c 80 /dev/zero; } >"$2/get_pa"
+	broker) # version 2: what needs nothing, what names the device, and get_pa of one address
+		local type
+		for type in 2 7; do # open_iommu, list_devices
+			{ printf '\0IOMM\2\0%b\0' "\\0$type" && head -c 96 /dev/zero; } >"$2/$type"
+		done
+		for type in 3 5 6; do # open_device, bind_device, close_device
+			{ printf '\1IOMM\2\0%b\0\0\0\0\0\0\0\0\0noiommu-vfio0' "\\0$type" &&
+				head -c 75 /dev/zero; } >"$2/$type"
+		done
+		{ printf '\1IOMM\2\0\4\0\7\0\0\0\1\0\0\0' && head -c 104 /dev/zero; } >"$2/4"
 		;;
 	elf)
 		echo 'int x;' | cc -x c - -shared -nostdlib -Wl,--no-as-needed -lm -Wl,-rpath,/opt/lib \
