@@ -12,8 +12,8 @@ import command
 DESCRIPTION = """\
 Measures, in one boot of the lab's machine: how long it takes to resolve a hugepage, beside the
 bare ioctl and EAL's way through /proc/self/pagemap; MAP and resolving of 1 GiB; and testpmd
-from exec to its first frame with 512 and 1024 hugepages taken at start, beside stock. And
-natively: VA -> DMA address. Medians; ratios are the result, as the lab's machine is emulated."""
+from exec to its first frame with 512 and 1024 hugepages taken at start, beside stock, and the
+stock driver on iommufd with the launcher's broker beside without one. And natively: VA -> DMA address. Medians; ratios are the result, as the lab's machine is emulated."""
 
 SIZES = (512, 1024)  # hugepages of 2 MiB
 LOOKUPS = 7  # processes
@@ -91,6 +91,9 @@ def show(result):
         lines += [f"  {name:<37}{ways[key]:8.2f}   {ways[key] / ways['stock_s']:.2f}x stock"
                   for name, key in (("stock testpmd", "stock_s"), ("this project", "ours_s"),
                                     ("this project, arena", "arena_s"))]
+        lines.append(f"  {'stock driver on iommufd, no broker':<37}{ways['library_s']:8.2f}")
+        lines.append(f"  {'the same with the broker':<37}{ways['broker_s']:8.2f}"
+                     f"   {ways['broker_s'] / ways['library_s']:.3f}x without")
     lines += [
         f"VA -> DMA address, {lookup['mapped_gib']} GiB mapped (native)   ns",
         f"  rte_iommufd_virt2dma                 {lookup['ours_ns']:8.2f}",

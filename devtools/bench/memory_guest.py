@@ -32,22 +32,27 @@ def resolve():
 
 
 def commands(pages):
-    """testpmd's EAL arguments for so many hugepages of 2 MiB, each way."""
+    """testpmd's EAL arguments for so many hugepages of 2 MiB, each way, and what stands before them:
+    the stock driver on iommufd is started with the library alone, which asks the kernel itself, and
+    by the launcher, whose broker is asked."""
     nic = lab.NICS[0]
     memory = ["--socket-mem", f"{pages},{pages}"]  # MiB on each of two nodes
+    stock = ["-l", "0-1", "-a", nic, *memory]
     return {
-        "stock": ["-l", "0-1", "-a", nic, *memory],
-        "ours": lab.eal(nic, extra=memory),
-        "arena": lab.eal(f"{nic},arena={2 * pages}M", extra=["-m", "8"]),
+        "stock": ([], stock),
+        "ours": ([], lab.eal(nic, extra=memory)),
+        "arena": ([], lab.eal(f"{nic},arena={2 * pages}M", extra=["-m", "8"])),
+        "library": (["env", f"LD_PRELOAD={lab.LIBRARY}"], stock),
+        "broker": ([lab.RUN, "--device", nic, "--"], stock),
     }
 
 
-def time_to_first_packet(eal):
+def time_to_first_packet(prefix, eal):
     """Seconds from exec until the peer has the first frame."""
     with Peer() as peer:
         peer.drain()
         start = time.monotonic()
-        program = Process(["dpdk-testpmd", *eal, "--", *TXONLY])
+        program = Process([*prefix, "dpdk-testpmd", *eal, "--", *TXONLY])
         seen = peer.receive(1, quiet=START_LIMIT, limit=START_LIMIT, ethertype=IPV4)
         seconds = time.monotonic() - start
         program.send("\n")
@@ -66,8 +71,8 @@ def main():
         for pages in sizes:
             ways = list(commands(pages).items())
             # Who comes first changes, for the machine may drift.
-            for way, eal in ways if number % 2 == 0 else reversed(ways):
-                say(kind="startup", pages=pages, way=way, seconds=time_to_first_packet(eal))
+            for way, words in ways if number % 2 == 0 else reversed(ways):
+                say(kind="startup", pages=pages, way=way, seconds=time_to_first_packet(*words))
 
 
 main()
