@@ -7,6 +7,8 @@ nothing is bound, changed or started."""
 import os
 import re
 import signal
+import socket
+import struct
 
 from labtest import lab, memory, privileges, process, stock, tap
 
@@ -177,6 +179,121 @@ def caller():
     tap.equal(status, 0, f"status:\n{output}")
     tap.contains(output, re.search(r"CapEff:\t\w+", lab.read("/proc/self/status")).group(),
                  "the command")
+
+
+NOTIFIER = """
+import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+print("pids", os.getpid(), os.environ["LISTEN_PID"], os.environ["WATCHDOG_PID"])
+print("listens", socket.socket(fileno=3).getsockname())
+"""
+
+
+@tap.test("a service manager's process, socket and notification are the command's")
+def supervised():
+    address = "\0labtest-notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, \
+            socket.socket(socket.AF_UNIX) as listener:
+        manager.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        manager.settimeout(20)
+        manager.bind(address)
+        listener.bind("\0labtest-listen")
+        listener.listen()
+        # As systemd does: the descriptor is number 3, and the variables name this process.
+        program = process.Process(
+            ["sh", "-c", "export LISTEN_PID=$$ LISTEN_FDS=1 WATCHDOG_PID=$$; exec \"$@\"", "sh",
+             *stock.run(NIC), "python3", "-c", NOTIFIER],
+            env={"NOTIFY_SOCKET": "@" + address[1:]},
+            preexec=lambda: os.dup2(listener.fileno(), 3))
+        text, ancillary, _, _ = manager.recvmsg(100, socket.CMSG_SPACE(12))
+        tap.equal(program.wait(20), 0, f"status:\n{program.output}")
+    tap.equal(text, b"READY=1", "notification")
+    tap.equal(struct.unpack("3i", ancillary[0][2])[:2], (program.pid, 1000), "who has sent it")
+    tap.contains(program.output, "pids " + " ".join([str(program.pid)] * 3), "the command")
+    tap.contains(program.output, "labtest-listen", "its descriptor 3")
+    stock.settle()
+
+
+@tap.test("an interactive shell: ^C ends timeout(1) and what it runs")
+def interrupt():
+    shell = process.Process(["bash", "--norc", "-i"], env={"PS1": "shell> "})
+    shell.wait_for("shell> ", 20)
+    # Typed in two parts, so that the echo of a terminal is not taken for the answer.
+    words = " ".join(stock.run(NIC))
+    shell.send(f"{words} timeout 200 sh -c 'echo re''ady; sleep 100'; echo st''atus $?\n")
+    shell.wait_for("ready", 30)
+    shell.send("\x03")
+    shell.wait_for("status (124|130)|shell> $", 10, shell.output.index("ready"))
+    stock.settle()
+    shell.send("exit\n")
+    shell.wait(10)
+
+
+@tap.test("what the caller has made odd: SIGCHLD, groups, a runtime folder, root's pages, no pool")
+def odd_callers():
+    ignore = ["python3", "-c", "import os, signal, sys; signal.signal(signal.SIGCHLD, "
+              "signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])"]
+    status, output = process.run([*ignore, *stock.run(NIC), "sh", "-c", "exit 42"])
+    tap.equal(status, 42, f"status with SIGCHLD ignored:\n{output}")
+    stock.settle()
+
+    # The user's groups, and none of the caller's.
+    lab.write("/run/labtest-group", lab.read("/etc/group") + "\nlabtest:x:4242:nobody\n")
+    tap.equal(process.run(["mount", "--bind", "/run/labtest-group", "/etc/group"])[0], 0, "mount")
+    try:
+        status, output = process.run(["setpriv", "--groups=4343", *stock.run(NIC, user="nobody"),
+                                      "id", "-G"])
+    finally:
+        process.run(["umount", "/etc/group"])
+    tap.equal(status, 0, f"status:\n{output}")
+    tap.equal(output.split()[-2:], ["65534", "4242"], "groups of the command")
+    stock.settle(65534)
+
+    # What root's --huge-unlink=never has left is not in the user's way.
+    lab.write("/dev/hugepages/rtemap_0", "")
+    try:
+        status, output = process.run(["env", "RUNTIME_DIRECTORY=/run/labtest-roots",
+                                      *stock.run(NIC), "sh", "-c",
+                                      "ls /dev/hugepages | wc -l; echo [$RUNTIME_DIRECTORY]; "
+                                      "touch /dev/hugepages/rtemap_0 && echo $XDG_RUNTIME_DIR"])
+    finally:
+        os.unlink("/dev/hugepages/rtemap_0")
+    tap.equal(status, 0, f"status:\n{output}")
+    tap.equal(output.split()[-3:], ["0", "[]", "/run/dpdk-iommufd/runtime-1000"],
+              "files, RUNTIME_DIRECTORY, XDG_RUNTIME_DIR")
+    stock.settle()
+
+    number, more = lab.read(HUGEPAGES), HUGEPAGES.replace("nr_", "nr_overcommit_")
+    lab.write(HUGEPAGES, "0")
+    lab.write(more, "8")
+    try:
+        status, output = process.run([*stock.run(NIC), "true"])
+    finally:
+        lab.write(more, "0")
+        lab.write(HUGEPAGES, number)
+    tap.equal(status, 0, f"status with overcommitted hugepages alone:\n{output}")
+    stock.settle()
+
+
+@tap.test("a program built with AddressSanitizer starts, and finds what it is for")
+def sanitized():
+    source, program = "/run/labtest-asan.c", "/run/labtest-asan"
+    lab.write(source, "#include <stdlib.h>\n#include <unistd.h>\nint main(int n, char **v) {\n"
+                      "    char *p = malloc(8);\n    (void)v;\n"
+                      "    return write(1, \"up\\n\", 3) != 3 || (n > 1 && p[8 * n - 8]);\n}\n")
+    status, output = process.run(["cc", "-g", "-fsanitize=address", "-Wl,--no-as-needed", "-o",
+                                  program, source], timeout=60)
+    tap.equal(status, 0, f"status of the compiler:\n{output}")
+    status, output = process.run(["env", "ASAN_OPTIONS=detect_leaks=0", *stock.run(NIC), program])
+    tap.equal(status, 0, f"status:\n{output}")
+    status, output = process.run(["env", "ASAN_OPTIONS=detect_leaks=0", *stock.run(NIC), program,
+                                  "1"])
+    tap.check(status != 0, "negative control: its status after a read behind the end")
+    tap.contains(output, "heap-buffer-overflow", "negative control")
+    stock.settle()
+    os.unlink(program)
+    os.unlink(source)
 
 
 @tap.test("two users at once on two NICs: each has his own, and nothing changes its owner")
