@@ -41,7 +41,12 @@ Result<void> show_own_hugetlbfs(const UserFolders &folders,
     if (unshare(CLONE_NEWNS) < 0)
         return failure(-errno, "unshare of the mount namespace");
     if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) < 0)
-        return failure(-errno, "keeping mounts of the command to itself");
+        return failure(-errno, "keeping mounts of the command to itself",
+                       errno == EINVAL ? "the root folder is no mount point here, as in a chroot: "
+                                         "make it one ('mount --rbind DIR DIR' before the "
+                                         "chroot), or run the command as the caller, without "
+                                         "--user"
+                                       : "");
     for (const HugetlbfsMount &m : mounts)
         if (auto ok = cover(m.path, folders.hugetlbfs(m.page)); !ok)
             return ok;

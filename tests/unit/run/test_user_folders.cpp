@@ -206,6 +206,20 @@ TEST_F(UserFoldersTest, NothingButAHugetlbfsIsHidden) {
     folders->clean_up();
 }
 
+TEST_F(UserFoldersTest, RootThatIsNoMountPointIsExplained) {
+    auto folders = open(user);
+    ASSERT_TRUE(folders);
+    EXPECT_TRUE(in_child([&] {
+        if (chroot(folder.c_str()) < 0 || chdir("/") < 0)
+            return false;
+        const auto shown = show_own_hugetlbfs(*folders, {{"/home/huge", page}});
+        return !shown && shown.error().code == EINVAL &&
+               shown.error().message().find("no mount point here, as in a chroot") !=
+                   std::string::npos;
+    }));
+    folders->clean_up();
+}
+
 TEST_F(UserFoldersTest, BrokerAndJanitorEndWithTheSocket) {
     auto folders = open(user);
     ASSERT_TRUE(folders);
