@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <initializer_list>
+#include <cstdint>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -32,27 +32,6 @@ bool close_between(int first, int last) {
     return first > last || syscall(SYS_close_range, first, last, 0) == 0;
 }
 
-// Everything but these, and /dev/null for the first three: a pipe that is the command's output
-// must end with the command.
-bool keep_only(std::initializer_list<int> descriptors) {
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0)
-        return false;
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-        if (dup2(null, standard) < 0)
-            return false;
-    std::vector<int> kept(descriptors);
-    kept.erase(std::remove(kept.begin(), kept.end(), -1), kept.end());
-    std::sort(kept.begin(), kept.end());
-    int next = STDERR_FILENO + 1;
-    for (const int fd : kept) {
-        if (!close_between(next, fd - 1))
-            return false;
-        next = fd + 1;
-    }
-    return close_between(next, INT32_MAX);
-}
-
 // A service manager's SIGTERM to all of a group is for the command; its end is ours.
 void leave_the_callers_group() {
     (void)setsid();
@@ -65,26 +44,10 @@ void leave_the_callers_group() {
     (void)sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// To open cdevs and to call GET_PA; and nodes that a rule has given to somebody.
-bool limit_to_rawio() {
-    cap_t before = cap_get_proc();
-    cap_t after = cap_init();
-    bool ok = before != nullptr && after != nullptr;
-    for (const cap_value_t capability : {CAP_SYS_RAWIO, CAP_DAC_OVERRIDE}) {
-        cap_flag_value_t value = CAP_CLEAR;
-        if (ok && cap_get_flag(before, capability, CAP_PERMITTED, &value) == 0 && value == CAP_SET)
-            for (const auto flag : {CAP_PERMITTED, CAP_EFFECTIVE})
-                ok = ok && cap_set_flag(after, flag, 1, &capability, CAP_SET) == 0;
-    }
-    ok = ok && cap_set_proc(after) == 0;
-    (void)cap_free(before);
-    (void)cap_free(after);
-    return ok && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
-}
-
 [[noreturn]] void be_broker(const iommufd::broker::Policy &policy, int socket) {
     (void)prctl(PR_SET_NAME, "iommufd-broker");
-    if (!limit_to_rawio())
+    // To open cdevs and to call GET_PA; and nodes that a rule has given to somebody.
+    if (!limit_capabilities({CAP_SYS_RAWIO, CAP_DAC_OVERRIDE}))
         _exit(1);
     try {
         iommufd::broker::serve(iommufd::linux_kernel(), policy, socket);
@@ -114,6 +77,7 @@ void wait_for_holders(int socket) {
 [[noreturn]] void be_janitor(const iommufd::broker::Policy &policy, UserFolders *folders,
                              int socket) {
     leave_the_callers_group();
+    // A pipe that is the command's output must end with the command.
     if (!keep_only({socket, folders != nullptr ? folders->lock() : -1,
                     folders != nullptr ? folders->folder() : -1}))
         _exit(1);
@@ -134,6 +98,50 @@ void wait_for_holders(int socket) {
 }
 
 } // namespace
+
+bool keep_only(std::initializer_list<int> descriptors) {
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return false;
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (dup2(null, standard) < 0)
+            return false;
+    std::vector<int> kept(descriptors);
+    std::erase(kept, -1);
+    std::sort(kept.begin(), kept.end());
+    int next = STDERR_FILENO + 1;
+    for (const int fd : kept) {
+        if (!close_between(next, fd - 1))
+            return false;
+        next = fd + 1;
+    }
+    return close_between(next, INT32_MAX);
+}
+
+bool limit_capabilities(std::initializer_list<int> kept) {
+    cap_t before = cap_get_proc();
+    cap_t after = cap_init();
+    bool ok = before != nullptr && after != nullptr;
+    for (const cap_value_t capability : kept) {
+        cap_flag_value_t value = CAP_CLEAR;
+        if (ok && cap_get_flag(before, capability, CAP_PERMITTED, &value) == 0 && value == CAP_SET)
+            for (const auto flag : {CAP_PERMITTED, CAP_EFFECTIVE})
+                ok = ok && cap_set_flag(after, flag, 1, &capability, CAP_SET) == 0;
+    }
+    ok = ok && cap_set_proc(after) == 0;
+    (void)cap_free(before);
+    (void)cap_free(after);
+    return ok && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
+Result<int> inheritable(int fd) {
+    int number = fcntl(fd, F_DUPFD, first_number);
+    if (number < 0)
+        number = fcntl(fd, F_DUPFD, 0); // RLIMIT_NOFILE is that low
+    if (number < 0)
+        return failure(-errno, "the command's descriptor of the broker");
+    return number;
+}
 
 Result<int> start_broker(const iommufd::broker::Policy &policy, UserFolders *folders) {
     int ends[2];
@@ -157,12 +165,7 @@ Result<int> start_broker(const iommufd::broker::Policy &policy, UserFolders *fol
     }
     if (status != 0)
         return failure(-EAGAIN, "fork of the broker");
-    int number = fcntl(near.get(), F_DUPFD, first_number);
-    if (number < 0)
-        number = fcntl(near.get(), F_DUPFD, 0); // RLIMIT_NOFILE is that low
-    if (number < 0)
-        return failure(-errno, "the command's descriptor of the broker");
-    return number;
+    return inheritable(near.get());
 }
 
 } // namespace run

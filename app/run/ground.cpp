@@ -16,7 +16,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "core/sys/fd.hpp"
+#include "core/broker/client.hpp"
+#include "core/sys/broker_remedy.hpp"
 #include "core/vfio/pci_scan.hpp"
 #include "mounts.hpp"
 #include "program.hpp"
@@ -25,6 +26,9 @@ namespace run {
 namespace {
 
 namespace fs = std::filesystem;
+using iommufd::failure;
+using iommufd::Fd;
+using iommufd::Result;
 
 constexpr const char *sysfs = "/sys";
 constexpr const char *iommu = "/dev/iommu";
@@ -43,50 +47,59 @@ std::string find_library() {
     return {};
 }
 
-std::string check_program(const Options &options, Ground *ground) {
+// What is wrong where no call has failed.
+tl::unexpected<iommufd::Error> missing(std::string what, std::string remedy = {}) {
+    return failure(0, std::move(what), std::move(remedy));
+}
+
+Result<void> check_program(const Options &options, Ground *ground) {
     const std::string &command = options.command.front();
     const Program program = examine(ground->user, command);
     ground->program = program.path;
     ground->is_wrapper = program.kind == Kind::other;
     ground->sanitizer = program.sanitizer;
-    return explain(program, command);
+    const std::string problem = explain(program, command);
+    return problem.empty() ? Result<void>{} : missing(problem);
 }
 
-std::string check_library(Ground *ground) {
+Result<void> check_library(Ground *ground) {
     ground->library = find_library();
     if (ground->library.empty())
-        return std::string(library_name) + " is neither beside this program nor in " +
-               PRELOAD_INSTALL_DIR + ": install it";
+        return missing(std::string(library_name) + " is neither beside this program nor in " +
+                           PRELOAD_INSTALL_DIR,
+                       "install it");
     // ld.so(8) takes blanks and colons for separators, and has no way to quote them.
     if (ground->library.find_first_of(" :") != std::string::npos)
-        return ground->library + " has a blank or a colon in its path, which LD_PRELOAD cannot "
-                                 "name: install it elsewhere";
+        return missing(ground->library +
+                           " has a blank or a colon in its path, which LD_PRELOAD cannot name",
+                       "install it elsewhere");
     if (!can_access(ground->user, ground->library, R_OK))
-        return "user " + ground->user.name + " cannot read " + ground->library +
-               ": install it where every user can";
+        return missing("user " + ground->user.name + " cannot read " + ground->library,
+                       "install it where every user can");
     return {};
 }
 
-std::string check_kernel() {
+Result<void> check_kernel() {
     auto &kernel = iommufd::linux_kernel();
     const int fd = kernel.open(iommu, O_RDWR);
     if (fd == -ENOENT)
-        return "the kernel has no iommufd (there is no /dev/iommu): Linux >= 7.3 with "
-               "CONFIG_IOMMUFD is needed, and 'modprobe iommufd' where it is a module";
+        return missing("the kernel has no iommufd (there is no /dev/iommu)",
+                       "Linux >= 7.3 with CONFIG_IOMMUFD is needed, and 'modprobe iommufd' where "
+                       "it is a module");
     if (fd < 0)
-        return std::string("open of ") + iommu + ": " + std::strerror(-fd) +
-               "; make it readable and writeable, or run this as root with --user";
-    const iommufd::Fd owned(kernel, fd);
+        return failure(fd, std::string("open of ") + iommu,
+                       "make it readable and writeable, or run this as root with --user");
+    const Fd owned(kernel, fd);
     std::uint64_t length = 1;
     std::uint64_t pa = 0;
     // There is no such IOAS: a kernel that knows the call says so.
     if (iommufd::ioas_noiommu_get_pa(kernel, fd, UINT32_MAX, 0, &length, &pa) == -ENOTTY)
-        return "the kernel cannot tell physical addresses of pinned memory: Linux >= 7.3 with "
-               "CONFIG_VFIO_NOIOMMU and CONFIG_VFIO_PCI is needed";
+        return missing("the kernel cannot tell physical addresses of pinned memory",
+                       "Linux >= 7.3 with CONFIG_VFIO_NOIOMMU and CONFIG_VFIO_PCI is needed");
     return {};
 }
 
-std::string check_devices(const Options &options, Ground *ground) {
+Result<void> check_devices(const Options &options, Ground *ground) {
     const auto found = iommufd::scan_vfio_cdevs(sysfs);
     const auto take = [&](const iommufd::PciFunction &f) {
         ground->devices.push_back(f.bdf);
@@ -97,7 +110,7 @@ std::string check_devices(const Options &options, Ground *ground) {
             return one.bdf == bdf && one.is_noiommu();
         });
         if (f == found.end())
-            return "device " + bdf + ": " + iommufd::explain_missing_cdev(sysfs, bdf);
+            return missing("device " + bdf, iommufd::explain_missing_cdev(sysfs, bdf));
         take(*f);
     }
     if (!options.devices.empty())
@@ -111,27 +124,28 @@ std::string check_devices(const Options &options, Ground *ground) {
     std::ifstream(std::string(sysfs) + "/module/vfio/parameters/enable_unsafe_noiommu_mode") >>
         mode;
     if (mode == "N")
-        return "vfio's no-IOMMU mode is off: 'echo 1 > "
-               "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode', then bind the devices to "
-               "vfio-pci, 'dpdk-devbind.py --bind=vfio-pci BDF'";
-    return "no device is ready: bind one to vfio-pci, 'dpdk-devbind.py --bind=vfio-pci BDF' "
-           "(--device BDF tells what a certain one lacks)";
+        return missing("vfio's no-IOMMU mode is off",
+                       "'echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode', then "
+                       "bind the devices to vfio-pci, 'dpdk-devbind.py --bind=vfio-pci BDF'");
+    return missing("no device is ready",
+                   "bind one to vfio-pci, 'dpdk-devbind.py --bind=vfio-pci BDF' (--device BDF "
+                   "tells what a certain one lacks)");
 }
 
-std::string check_nodes(Ground *ground) {
+Result<void> check_nodes(Ground *ground) {
     std::error_code error;
     for (const std::string &node : ground->nodes)
         if (!fs::exists(node, error))
-            return "the node " + node +
-                   " is missing: is devtmpfs mounted, and is the node visible in this container?";
+            return missing("the node " + node + " is missing",
+                           "is devtmpfs mounted, and is the node visible in this container?");
     ground->nodes.insert(ground->nodes.begin(), iommu);
     if (!ground->user.is_caller || ground->user.uid == 0)
         return {};
     for (const std::string &node : ground->nodes)
         if (access(node.c_str(), R_OK | W_OK) < 0)
-            return "user " + ground->user.name + " may not open " + node +
-                   ": run this as root with --user " + ground->user.name +
-                   ", or make the node his (chown or a udev rule)";
+            return missing("user " + ground->user.name + " may not open " + node,
+                           "run this as root with --user " + ground->user.name +
+                               ", or make the node his (chown or a udev rule)");
     return {};
 }
 
@@ -153,27 +167,27 @@ bool can_pin(const Options &options, const Ground &ground) {
                                   std::find(kept.begin(), kept.end(), CAP_IPC_LOCK) != kept.end()));
 }
 
-std::string check_privileges(const Options &options, Ground *ground) {
+Result<void> check_privileges(const Options &options, Ground *ground) {
     if (!has(CAP_SYS_RAWIO))
-        return "CAP_SYS_RAWIO is missing, which the broker opens devices with: run this as root "
-               "with --user, or with it as ambient capability";
+        return missing("CAP_SYS_RAWIO is missing, which the broker opens devices with",
+                       "run this as root with --user, or with it as ambient capability");
     if (!can_pin(options, *ground))
-        return "RLIMIT_MEMLOCK cannot be raised, and limits what can be pinned: it takes root "
-               "(CAP_SYS_RESOURCE), 'LimitMEMLOCK=infinity' in a unit, or '--ulimit memlock=-1' "
-               "of a container";
+        return missing("RLIMIT_MEMLOCK cannot be raised, and limits what can be pinned",
+                       "it takes root (CAP_SYS_RESOURCE), 'LimitMEMLOCK=infinity' in a unit, or "
+                       "'--ulimit memlock=-1' of a container");
     if (ground->user.is_caller)
         return {};
     if (!has(CAP_SETUID) || !has(CAP_SETGID) || !has(CAP_CHOWN))
-        return "only root can run a command as " + ground->user.name;
+        return missing("only root can run a command as " + ground->user.name);
     for (const int capability : options.kept_capabilities)
         if (!has(capability))
-            return "a capability of --keep-capability is missing here, and can only be passed on "
-                   "by one who has it";
+            return missing("a capability of --keep-capability is missing here, and can only be "
+                           "passed on by one who has it");
     ground->has_own_hugetlbfs = has(CAP_SYS_ADMIN); // a container's root may have no mounts
     return {};
 }
 
-std::string check_hugepages(Ground *ground) {
+Result<void> check_hugepages(Ground *ground) {
     std::error_code error;
     std::uint64_t total = 0;
     for (const auto &entry : fs::directory_iterator("/sys/kernel/mm/hugepages", error))
@@ -185,35 +199,111 @@ std::string check_hugepages(Ground *ground) {
     // Whether any is free says little: a secondary process takes none, and what an ended process
     // has left in files the next one of that user takes over.
     if (total == 0)
-        return "there are no hugepages: 'echo 512 > "
-               "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'";
+        return missing("there are no hugepages",
+                       "'echo 512 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'");
     ground->hugetlbfs = hugetlbfs_mounts();
     if (ground->hugetlbfs.empty())
-        return "no hugetlbfs is mounted that can be written to: 'mount -t hugetlbfs hugetlbfs "
-               "/dev/hugepages'";
+        return missing("no hugetlbfs is mounted that can be written to",
+                       "'mount -t hugetlbfs hugetlbfs /dev/hugepages'");
     return {};
+}
+
+std::string explain_connection(const std::string &socket, int ret) {
+    switch (-ret) {
+    case ENOENT:
+        return "there is none: is it, or rather its folder, mounted into this container?";
+    case ECONNREFUSED:
+        return "nobody serves it any more: start 'dpdk-iommufd-run --serve " + socket + "' again";
+    case EACCES:
+    case EPERM:
+        return "it is for others: name this user with the server's --user or --group";
+    case EUSERS:
+        return "this user has as many clients as one may have, or there are too many: end one";
+    default:
+        return "it is not the socket of a 'dpdk-iommufd-run --serve' of this version";
+    }
+}
+
+// The broker's word on its devices against what sysfs shows here.
+Result<void> check_offer(const Options &options, Ground *ground) {
+    std::vector<iommufd::broker::Listed> offered;
+    iommufd::broker::BrokeredKernel kernel(iommufd::linux_kernel(), ground->connection.get());
+    if (const int ret = kernel.list_devices(&offered); ret < 0)
+        return failure(ret, "asking the broker at " + options.socket + " for its devices",
+                       iommufd::broker_remedy(ret));
+    const auto found = iommufd::scan_vfio_cdevs(sysfs);
+    const auto is_wanted = [&](const std::string &bdf) {
+        const auto &wanted = options.devices;
+        return wanted.empty() || std::find(wanted.begin(), wanted.end(), bdf) != wanted.end();
+    };
+    for (const auto &device : offered) {
+        const bool is_shown = std::any_of(found.begin(), found.end(), [&](const auto &f) {
+            return f.bdf == device.bdf && f.is_noiommu();
+        });
+        if (!is_wanted(device.bdf))
+            continue;
+        if (device.is_taken == 0 && is_shown)
+            ground->devices.emplace_back(device.bdf);
+        else if (!options.devices.empty() && device.is_taken != 0)
+            return failure(-EBUSY, std::string("device ") + device.bdf,
+                           "another client of the broker has it");
+        else if (!options.devices.empty())
+            return missing(std::string("/sys does not show the device ") + device.bdf +
+                               " with a vfio node",
+                           "is sysfs mounted in this container?");
+    }
+    for (const std::string &bdf : options.devices)
+        if (std::find(ground->devices.begin(), ground->devices.end(), bdf) == ground->devices.end())
+            return missing("the broker at " + options.socket + " was started without " + bdf,
+                           "name it with --device there");
+    if (ground->devices.empty())
+        return failure(-EBUSY, "asking the broker at " + options.socket + " for a device",
+                       "other clients have all of them, or /sys does not show them here");
+    return {};
+}
+
+Result<void> check_broker(const Options &options, Ground *ground) {
+    const int fd = iommufd::broker::connect_to(options.socket);
+    if (fd < 0)
+        return failure(fd, "connecting to " + options.socket,
+                       explain_connection(options.socket, fd));
+    ground->connection = Fd(iommufd::linux_kernel(), fd);
+    return check_offer(options, ground);
 }
 
 } // namespace
 
-std::string survey(const Options &options, Ground *ground) {
+Result<Ground> survey(const Options &options) {
     const auto user = find_user(options.user);
     if (!user)
-        return "there is no user '" + options.user + "'";
-    ground->user = *user;
-    if (auto problem = check_program(options, ground); !problem.empty())
-        return problem;
-    if (auto problem = check_kernel(); !problem.empty())
-        return problem;
-    if (auto problem = check_devices(options, ground); !problem.empty())
-        return problem;
-    if (auto problem = check_privileges(options, ground); !problem.empty())
-        return problem;
-    if (auto problem = check_library(ground); !problem.empty())
-        return problem;
-    if (auto problem = check_nodes(ground); !problem.empty())
-        return problem;
-    return check_hugepages(ground);
+        return missing("there is no user '" + options.user + "'");
+    Ground ground;
+    ground.user = *user;
+    TRY(check_program(options, &ground));
+    if (options.connect) {
+        TRY(check_broker(options, &ground));
+        TRY(check_library(&ground));
+    } else {
+        TRY(check_kernel());
+        TRY(check_devices(options, &ground));
+        TRY(check_privileges(options, &ground));
+        TRY(check_library(&ground));
+        TRY(check_nodes(&ground));
+    }
+    TRY(check_hugepages(&ground));
+    return ground;
+}
+
+Result<Ground> survey_server(const Options &options) {
+    Ground ground;
+    ground.user = *find_user({});
+    TRY(check_kernel());
+    TRY(check_devices(options, &ground));
+    if (!has(CAP_SYS_RAWIO))
+        return missing("CAP_SYS_RAWIO is missing, which the broker opens devices with",
+                       "run this as root");
+    TRY(check_nodes(&ground));
+    return ground;
 }
 
 // --in-memory has no files in the mounts.

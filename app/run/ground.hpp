@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/sys/fd.hpp"
+#include "core/sys/result.hpp"
 #include "mounts.hpp"
 #include "options.hpp"
 #include "user.hpp"
@@ -21,13 +23,18 @@ struct Ground {
     std::vector<std::string> devices; // BDF
     std::vector<std::string> nodes;   // /dev/iommu and the devices' cdevs
     std::vector<HugetlbfsMount> hugetlbfs;
+    iommufd::Fd connection;         // to another's broker, with --connect
     std::string sanitizer;          // AddressSanitizer's library, if the program has it
     bool has_own_hugetlbfs = false; // the user is given one in the place of the system's
     bool is_wrapper = false;        // it is not known whether the program uses DPDK
 };
 
-// The first thing that is missing, as a sentence without its full stop; empty if nothing is.
-std::string survey(const Options &options, Ground *ground);
+// For a command, by a broker of its own or with --connect; the error is the first thing that is
+// missing.
+iommufd::Result<Ground> survey(const Options &options);
+
+// For --serve: devices and nodes.
+iommufd::Result<Ground> survey_server(const Options &options);
 
 // What may go wrong where nothing is missing, as a sentence without its full stop; empty if all is
 // well.

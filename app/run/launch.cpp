@@ -81,12 +81,12 @@ std::string preload_of(const Ground &ground) {
     return preload + (preload.empty() ? "" : ":") + ground.library;
 }
 
-void set_environment(const Options &options, const Ground &ground, int socket) {
+void set_environment(const std::vector<std::string> &given, const Ground &ground, int socket) {
     (void)setenv("LD_PRELOAD", preload_of(ground).c_str(), 1);
     (void)setenv(iommufd::broker::socket_variable, std::to_string(socket).c_str(), 1);
     // The library binds no other (bus/preload/allow.hpp).
     std::string devices;
-    for (const std::string &bdf : options.devices)
+    for (const std::string &bdf : given)
         devices += (devices.empty() ? "" : " ") + bdf;
     if (devices.empty())
         (void)unsetenv("DPDK_IOMMUFD_DEVICES");
@@ -122,6 +122,15 @@ std::vector<std::uint64_t> page_sizes(const Ground &ground) {
 
 } // namespace
 
+Error launch_connected(const Options &options, const Ground &ground) {
+    const auto socket = inheritable(ground.connection.get());
+    if (!socket)
+        return socket.error();
+    raise_memlock(); // the broker has raised it higher, if it could
+    set_environment(ground.devices, ground, *socket);
+    return execute(options, ground);
+}
+
 Error launch(const Options &options, const Ground &ground) {
     std::optional<UserFolders> folders;
     if (!ground.user.is_caller) {
@@ -144,7 +153,7 @@ Error launch(const Options &options, const Ground &ground) {
     }
     // From here on the janitor cleans up, as the socket is closed with this process at the latest.
     raise_memlock();
-    set_environment(options, ground, *socket);
+    set_environment(options.devices, ground, *socket);
     if (folders && ground.has_own_hugetlbfs)
         if (auto ok = show_own_hugetlbfs(*folders, ground.hugetlbfs); !ok)
             return ok.error();

@@ -13,4 +13,7 @@ namespace run {
 // that which failed.
 iommufd::Error launch(const Options &options, const Ground &ground);
 
+// The same with --connect: as the caller, with a broker that another process serves.
+iommufd::Error launch_connected(const Options &options, const Ground &ground);
+
 } // namespace run

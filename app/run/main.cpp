@@ -14,6 +14,7 @@
 #include "ground.hpp"
 #include "launch.hpp"
 #include "options.hpp"
+#include "serve.hpp"
 
 namespace {
 
@@ -38,10 +39,14 @@ void show(const Options &options, const Ground &ground) {
                 user.is_caller                      ? "with what the caller has"
                 : options.kept_capabilities.empty() ? "without any capability"
                                                     : "with the capabilities that are to be kept");
-    std::printf("broker: with CAP_SYS_RAWIO, opens");
-    for (const std::string &node : ground.nodes)
-        std::printf(" %s", node.c_str());
-    std::printf("\n");
+    if (options.connect) {
+        std::printf("broker: behind %s\n", options.socket.c_str());
+    } else {
+        std::printf("broker: with CAP_SYS_RAWIO, opens");
+        for (const std::string &node : ground.nodes)
+            std::printf(" %s", node.c_str());
+        std::printf("\n");
+    }
     for (const std::string &bdf : ground.devices)
         std::printf("device: %s\n", bdf.c_str());
     for (const HugetlbfsMount &m : ground.hugetlbfs)
@@ -50,9 +55,10 @@ void show(const Options &options, const Ground &ground) {
 }
 
 int run_command(const Options &options) {
-    Ground ground;
-    if (auto problem = survey(options, &ground); !problem.empty())
-        return refuse(problem);
+    const auto found = survey(options);
+    if (!found)
+        return refuse(found.error().message());
+    const Ground &ground = *found;
     if (options.dry_run) {
         show(options, ground);
         return 0;
@@ -62,9 +68,18 @@ int run_command(const Options &options) {
                                   "dynamically linked");
     if (auto advice = advise(options, ground); !advice.empty())
         complain(advice);
-    const iommufd::Error error = launch(options, ground);
+    const iommufd::Error error =
+        options.connect ? launch_connected(options, ground) : launch(options, ground);
     complain(error.message());
     return error.code == ENOENT && error.call.starts_with("exec of") ? 127 : 126;
+}
+
+int run_server(const Options &options) {
+    const auto ground = survey_server(options);
+    if (!ground)
+        return refuse(ground.error().message());
+    const auto done = serve(options, *ground);
+    return done ? 0 : refuse(done.error().message());
 }
 
 bool has_capability(cap_value_t capability) {
@@ -109,6 +124,8 @@ int act(const Options &options) {
         return show_check(options.json);
     case Action::status:
         return show_status(options.json);
+    case Action::serve:
+        return run_server(options);
     case Action::bind:
     case Action::unbind:
         return change_binding(options);

@@ -16,6 +16,8 @@ namespace run {
 const char *const usage =
     R"(usage: dpdk-iommufd-run [--user USER [--keep-capability NAME]...] [--device BDF]... [--dry-run]
                         -- COMMAND...
+       dpdk-iommufd-run --serve SOCKET [--user USER]... [--group GROUP]... --device BDF...
+       dpdk-iommufd-run --connect SOCKET [--device BDF]... [--dry-run] -- COMMAND...
        dpdk-iommufd-run --check | --status [--json]
        dpdk-iommufd-run --bind BDF | --unbind BDF
 
@@ -33,6 +35,16 @@ needs neither root nor any capability, and survives page migration.
                  checked before anything is done, and COMMAND gets no other. Without it, every
                  device that is ready.
                  Tell the application too: EAL's -a BDF.
+  --serve SOCKET be the broker of whoever connects to this socket, containers above all, until
+                 SIGTERM. A device goes to one client at a time, and comes back with the end of
+                 the last of its processes, reset. All folders on the way to SOCKET must be
+                 root's. --user and --group, as often as needed, say who may connect; nobody but
+                 the caller without
+  --group GROUP  with --serve: whose members may connect
+  --connect SOCKET
+                 run COMMAND as the caller, with the devices of that broker: needs no privilege,
+                 no device node, but a hugetlbfs. Other programs find the broker by
+                 DPDK_IOMMUFD_BROKER=SOCKET in their environment
   --dry-run      say what would be done, and whether it can be, and do nothing
   --check        what stands between this machine and an application, line by line with the
                  remedy: kernel, mode, devices, hugepages, limits. Status 1 if none could start
@@ -69,6 +81,8 @@ anything is changed; 2 if the arguments are wrong; 126 or 127 if COMMAND cannot 
 
 namespace {
 
+constexpr std::size_t max_served = 256; // that one message of the broker's can list
+
 // The argument of an option in both forms, "--user U" and "--user=U".
 bool take(std::string_view name, int argc, char *const argv[], int *i, std::string *value,
           bool *missing) {
@@ -102,8 +116,130 @@ std::optional<int> capability_of(std::string name) {
 // One thing at a time.
 std::string choose(Action action, Options *options) {
     if (options->action != Action::run)
-        return "one of --check, --status, --bind and --unbind at a time";
+        return "one of --check, --status, --bind, --unbind and --serve at a time";
     options->action = action;
+    return {};
+}
+
+std::string set_function(Action action, const std::string &bdf, Options *options) {
+    options->function = *iommufd::normal_bdf(bdf);
+    return choose(action, options);
+}
+
+std::string set_socket(bool connect, const std::string &path, Options *options) {
+    if (!options->socket.empty())
+        return "one of --serve and --connect, once";
+    options->socket = path;
+    options->connect = connect;
+    return connect ? std::string{} : choose(Action::serve, options);
+}
+
+bool is_function(const std::string &value) {
+    return iommufd::normal_bdf(value).has_value();
+}
+
+bool is_path(const std::string &value) {
+    return value[0] == '/';
+}
+
+bool is_capability(const std::string &value) {
+    return capability_of(value).has_value();
+}
+
+constexpr const char *needs_function = " needs a PCI address such as 0000:01:00.0";
+constexpr const char *needs_path = " needs the path of a socket, which begins with a slash";
+
+// An option with an argument.
+struct Valued {
+    const char *name;
+    bool (*is_right)(const std::string &value); // nullptr: whatever is there
+    const char *needs;
+    std::string (*set)(const std::string &value, Options *options);
+};
+
+constexpr Valued valued[] = {
+    {"--bind", is_function, needs_function,
+     [](const std::string &value, Options *o) { return set_function(Action::bind, value, o); }},
+    {"--unbind", is_function, needs_function,
+     [](const std::string &value, Options *o) { return set_function(Action::unbind, value, o); }},
+    {"--serve", is_path, needs_path,
+     [](const std::string &value, Options *o) { return set_socket(false, value, o); }},
+    {"--connect", is_path, needs_path,
+     [](const std::string &value, Options *o) { return set_socket(true, value, o); }},
+    {"--user", nullptr, " needs the name or number of a user",
+     [](const std::string &value, Options *o) {
+         o->user = value;
+         o->served_users.push_back(value);
+         return std::string{};
+     }},
+    {"--group", nullptr, " needs the name or number of a group",
+     [](const std::string &value, Options *o) {
+         o->served_groups.push_back(value);
+         return std::string{};
+     }},
+    {"--device", is_function, needs_function,
+     [](const std::string &value, Options *o) {
+         o->devices.push_back(*iommufd::normal_bdf(value));
+         return std::string{};
+     }},
+    {"--keep-capability", is_capability, " needs a name such as CAP_NET_ADMIN",
+     [](const std::string &value, Options *o) {
+         o->kept_capabilities.push_back(*capability_of(value));
+         return std::string{};
+     }},
+};
+
+// Whether it is one of these; the problem with it, if any, goes to *problem.
+bool take_valued(int argc, char *const argv[], int *i, Options *options, std::string *problem) {
+    for (const Valued &option : valued) {
+        std::string value;
+        bool missing = false;
+        if (!take(option.name, argc, argv, i, &value, &missing))
+            continue;
+        *problem = missing || (option.is_right != nullptr && !option.is_right(value))
+                       ? std::string(option.name) + option.needs
+                       : option.set(value, options);
+        return true;
+    }
+    return false;
+}
+
+bool take_flag(std::string_view word, Options *options, std::string *problem) {
+    if (word == "--dry-run")
+        options->dry_run = true;
+    else if (word == "--json")
+        options->json = true;
+    else if (word == "--check" || word == "--status")
+        *problem = choose(word == "--check" ? Action::check : Action::status, options);
+    else
+        return false;
+    return true;
+}
+
+// Of options that are right one by one.
+std::string check_combination(const Options &options) {
+    const bool serves = options.action == Action::serve;
+    if (options.json && options.action != Action::check && options.action != Action::status)
+        return "--json goes with --check or --status";
+    if (!options.served_groups.empty() && !serves)
+        return "--group goes with --serve";
+    if (serves && (options.devices.empty() || options.devices.size() > max_served))
+        return "--serve needs --device BDF, for each device that it is to give (256 at most)";
+    if (serves && options.dry_run)
+        return "--dry-run goes with a command";
+    if (options.action != Action::run)
+        return options.command.empty() && !options.connect ? ""
+                                                           : "this runs no command: leave it out";
+    if (options.command.empty())
+        return "there is no command to run";
+    if (options.served_users.size() > 1)
+        return "--user once: a command runs as one user";
+    if (options.connect && !options.user.empty())
+        return "--connect goes without --user: the command runs as the caller, who may be nobody "
+               "in particular";
+    if (!options.kept_capabilities.empty() && options.user.empty())
+        return "--keep-capability goes with --user: without, the command keeps all that the caller "
+               "has";
     return {};
 }
 
@@ -113,8 +249,6 @@ std::string parse(int argc, char *const argv[], Options *options) {
     int i = 1;
     for (; i < argc; ++i) {
         const std::string_view word = argv[i];
-        std::string value;
-        bool missing = false;
         if (word == "--") {
             ++i;
             break;
@@ -123,55 +257,16 @@ std::string parse(int argc, char *const argv[], Options *options) {
             options->action = word == "--version" ? Action::version : Action::help;
             return {};
         }
-        if (word == "--dry-run") {
-            options->dry_run = true;
-        } else if (word == "--json") {
-            options->json = true;
-        } else if (word == "--check" || word == "--status") {
-            if (auto problem = choose(word == "--check" ? Action::check : Action::status, options);
-                !problem.empty())
-                return problem;
-        } else if (const bool binds = take("--bind", argc, argv, &i, &value, &missing);
-                   binds || take("--unbind", argc, argv, &i, &value, &missing)) {
-            const auto bdf = iommufd::normal_bdf(value);
-            if (missing || !bdf)
-                return std::string(binds ? "--bind" : "--unbind") +
-                       " needs a PCI address such as 0000:01:00.0";
-            if (auto problem = choose(binds ? Action::bind : Action::unbind, options);
-                !problem.empty())
-                return problem;
-            options->function = *bdf;
-        } else if (take("--user", argc, argv, &i, &value, &missing)) {
-            if (missing)
-                return "--user needs the name or number of a user";
-            options->user = value;
-        } else if (take("--device", argc, argv, &i, &value, &missing)) {
-            const auto bdf = iommufd::normal_bdf(value);
-            if (missing || !bdf)
-                return "--device needs a PCI address such as 0000:01:00.0";
-            options->devices.push_back(*bdf);
-        } else if (take("--keep-capability", argc, argv, &i, &value, &missing)) {
-            const auto capability = capability_of(value);
-            if (missing || !capability)
-                return "--keep-capability needs a name such as CAP_NET_ADMIN";
-            options->kept_capabilities.push_back(*capability);
-        } else if (word.starts_with("-")) {
-            return std::string("unknown option '").append(word).append("'");
-        } else {
-            return std::string(word).append(": put '--' before the command");
-        }
+        std::string problem;
+        if (!take_flag(word, options, &problem) && !take_valued(argc, argv, &i, options, &problem))
+            problem = word.starts_with("-")
+                          ? std::string("unknown option '").append(word).append("'")
+                          : std::string(word).append(": put '--' before the command");
+        if (!problem.empty())
+            return problem;
     }
     options->command.assign(argv + i, argv + argc);
-    if (options->json && options->action != Action::check && options->action != Action::status)
-        return "--json goes with --check or --status";
-    if (options->action != Action::run)
-        return options->command.empty() ? "" : "this runs no command: leave it out";
-    if (options->command.empty())
-        return "there is no command to run";
-    if (!options->kept_capabilities.empty() && options->user.empty())
-        return "--keep-capability goes with --user: without, the command keeps all that the caller "
-               "has";
-    return {};
+    return check_combination(*options);
 }
 
 } // namespace run

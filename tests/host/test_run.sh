@@ -47,6 +47,20 @@ wrong "--device needs a PCI address" --device eth0 -- true
 wrong "--device needs a PCI address" --device=0000:01:00 -- true
 wrong "--bind needs a PCI address" --bind eth0
 wrong "--unbind needs a PCI address" --unbind
+for bdf in ../../0000:01:00.0 0000:01:00.0/../../x "0000:01:00.0 " $'0000:01:00.0\n0000:02:00.0' \
+	0000:01:00.8 0000:01:20.0 0000:100:00.0 -1:01:00.0 +1:01:00.0 0x1:00.0 100000000:01:00.0; do
+	wrong "--bind needs a PCI address" "--bind=$bdf"
+	wrong "--unbind needs a PCI address" "--unbind=$bdf"
+done
+wrong "--serve needs the path" --serve broker --device 0000:01:00.0
+wrong "--serve needs --device" --serve /run/dpdk/broker
+wrong "this runs no command" --serve /run/dpdk/broker --device 0000:01:00.0 -- true
+wrong "one of --serve and --connect, once" --serve /run/a --connect /run/b -- true
+wrong "--connect needs the path" --connect -- true
+wrong "--connect goes without --user" --connect /run/dpdk/broker --user root -- true
+wrong "there is no command to run" --connect /run/dpdk/broker
+wrong "--group goes with --serve" --group root -- true
+wrong "--user once" --user root --user nobody -- true
 wrong "at a time" --check --status
 wrong "at a time" --bind 0000:01:00.0 --unbind 0000:01:00.0
 wrong "this runs no command" --check -- true
@@ -87,6 +101,10 @@ setcap cap_net_raw+ep "$WORK/capable" 2>/dev/null ||
 	cannot="setcap cannot give $WORK a file capability"
 refused "has file capabilities" -- "$WORK/capable"
 cannot=
+
+refused "there is none" --connect "$WORK/broker" -- true
+touch "$WORK/file"
+refused "Connection refused; nobody serves it any more" --connect "$WORK/file" -- true
 
 [ ! -e /dev/iommu ] || cannot="this kernel has iommufd"
 refused "the kernel has no iommufd" -- dpdk-testpmd

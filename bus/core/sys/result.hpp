@@ -16,14 +16,17 @@
 namespace iommufd {
 
 struct Error {
-    int code;           // errno, positive
-    std::string call;   // the call and its object: "VFIO_DEVICE_BIND_IOMMUFD on /dev/..."
+    int code;           // errno, positive; 0: no call has failed, something is not as it should be
+    std::string call;   // the call and its object: "VFIO_DEVICE_BIND_IOMMUFD on /dev/..."; or what
+                        // is wrong
     std::string remedy; // what to do, as a sentence without its full stop; may be empty
 
     [[nodiscard]] std::string message() const {
-        std::string text = call + ": " + std::generic_category().message(code);
+        std::string text = call;
+        if (code != 0)
+            text += ": " + std::generic_category().message(code);
         if (!remedy.empty())
-            text += "; " + remedy;
+            text += (code != 0 ? "; " : ": ") + remedy;
         return text;
     }
 };
