@@ -48,9 +48,15 @@ std::string describe(const ucred &peer) {
 Server::~Server() {
     for (const Broker &one : brokers_)
         (void)kill(one.pid, SIGKILL);
-    for (const Broker &one : brokers_)
-        while (waitpid(one.pid, nullptr, 0) < 0 && errno == EINTR) {
-        }
+    const auto end = Clock::now() + std::chrono::seconds(2);
+    for (const Broker &one : brokers_) {
+        // One that its client keeps in the kernel ends when that lets go.
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+        pollfd ended{.fd = one.ended.get(), .events = POLLIN, .revents = 0};
+        if (poll(&ended, 1, static_cast<int>(std::max<long>(left, 0))) > 0)
+            (void)waitpid(one.pid, nullptr, WNOHANG);
+    }
 }
 
 std::size_t Server::clients_of(uid_t user) const {

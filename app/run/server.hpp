@@ -36,7 +36,7 @@ struct ServerLimits {
 
 class Server {
 public:
-    // All outlive it. log: lines for the administrator, of which no client can make many.
+    // All outlive it. log: lines for the administrator, two a client, as fast as clients may come.
     Server(iommufd::Kernel &kernel, iommufd::broker::Policy policy, const ServerLimits &limits,
            std::function<void(const std::string &line)> log)
         : kernel_(kernel), policy_(std::move(policy)), limits_(limits), log_(std::move(log)) {}
