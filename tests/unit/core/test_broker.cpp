@@ -25,6 +25,11 @@ using namespace iommufd::broker::test;
 
 namespace {
 
+void name_device(std::vector<std::uint8_t> &request) {
+    const std::string_view name = "noiommu-vfio0";
+    std::memcpy(request.data() + offsetof(Request, device), name.data(), name.size());
+}
+
 TEST_F(BrokerTest, OpensTheNodesOfItsDevicesAlone) {
     start();
     BrokeredKernel kernel(nodes, near.get());
@@ -149,8 +154,7 @@ TEST_F(BrokerTest, DeviceGoesToOneClientAtATime) {
     // Nor does it give back what is not its own.
     const Fd mine = channel();
     auto bytes = message(Type::close_device);
-    std::strcpy(reinterpret_cast<char *>(bytes.data()) + offsetof(Request, device),
-                "noiommu-vfio0");
+    name_device(bytes);
     EXPECT_GT(exchange(mine, bytes), 0);
     EXPECT_EQ(kernel.open("/dev/vfio/devices/noiommu-vfio0", O_RDWR), -EBUSY);
     const std::uint16_t bind = static_cast<std::uint16_t>(Type::bind_device);
@@ -243,8 +247,7 @@ TEST_F(BrokerTest, ClosesTheChannelOfNonsense) {
     auto name = message(Type::open_device);
     std::memset(name.data() + offsetof(Request, device), 'x', max_name);
     auto flags = message(Type::bind_device);
-    std::strcpy(reinterpret_cast<char *>(flags.data()) + offsetof(Request, device),
-                "noiommu-vfio0");
+    name_device(flags);
     flags[offsetof(Request, flags)] = 2;
     auto miscounted = message(Type::get_pa, 2);
     miscounted.resize(miscounted.size() - sizeof(Query));
