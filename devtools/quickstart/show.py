@@ -6,8 +6,8 @@ import shlex
 import sys
 
 CAPABILITY_NAMES = {14: "CAP_IPC_LOCK", 17: "CAP_SYS_RAWIO", 21: "CAP_SYS_ADMIN"}
-OURS = ["mpps", "mpps_after_migration", "pagemap_opens", "uid"]
-STOCK = ["mpps", "mpps_after_migration", "pagemap_opens"]
+OURS = ["mpps", "mpps_after_migration", "pagemap_opens", "uid", "capabilities"]
+STOCK = ["mpps", "mpps_after_migration", "pagemap_opens", "capabilities"]
 
 
 def ratio(result):
