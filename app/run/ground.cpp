@@ -232,33 +232,28 @@ Result<void> check_offer(const Options &options, Ground *ground) {
         return failure(ret, "asking the broker at " + options.socket + " for its devices",
                        iommufd::broker_remedy(ret));
     const auto found = iommufd::scan_vfio_cdevs(sysfs);
-    const auto is_wanted = [&](const std::string &bdf) {
-        const auto &wanted = options.devices;
-        return wanted.empty() || std::find(wanted.begin(), wanted.end(), bdf) != wanted.end();
-    };
+    const auto &wanted = options.devices;
+    std::vector<std::string> taken;
     for (const auto &device : offered) {
-        const bool is_shown = std::any_of(found.begin(), found.end(), [&](const auto &f) {
-            return f.bdf == device.bdf && f.is_noiommu();
-        });
-        if (!is_wanted(device.bdf))
+        const std::string bdf = device.bdf;
+        if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), bdf) == wanted.end())
             continue;
-        if (device.is_taken == 0 && is_shown)
-            ground->devices.emplace_back(device.bdf);
-        else if (!options.devices.empty() && device.is_taken != 0)
-            return failure(-EBUSY, std::string("device ") + device.bdf,
-                           "another client of the broker has it");
-        else if (!options.devices.empty())
-            return missing(std::string("/sys does not show the device ") + device.bdf +
-                               " with a vfio node",
-                           "is sysfs mounted in this container?");
+        if (std::none_of(found.begin(), found.end(),
+                         [&](const auto &f) { return f.bdf == bdf && f.is_noiommu(); }))
+            continue; // it is unplugged, or there is no sysfs here
+        (device.is_taken != 0 ? taken : ground->devices).push_back(bdf);
     }
-    for (const std::string &bdf : options.devices)
+    // A secondary process needs none that is free.
+    ground->has_free_device = !ground->devices.empty();
+    if (!wanted.empty() || ground->devices.empty())
+        ground->devices.insert(ground->devices.end(), taken.begin(), taken.end());
+    for (const std::string &bdf : wanted)
         if (std::find(ground->devices.begin(), ground->devices.end(), bdf) == ground->devices.end())
             return missing("the broker at " + options.socket + " was started without " + bdf,
-                           "name it with --device there");
+                           "name it with --device there; or /sys does not show it here");
     if (ground->devices.empty())
-        return failure(-EBUSY, "asking the broker at " + options.socket + " for a device",
-                       "other clients have all of them, or /sys does not show them here");
+        return missing("/sys shows no device of the broker's at " + options.socket,
+                       "is sysfs mounted in this container?");
     return {};
 }
 
@@ -308,6 +303,9 @@ Result<Ground> survey_server(const Options &options) {
 
 // --in-memory has no files in the mounts.
 std::string advise(const Options &options, const Ground &ground) {
+    if (!ground.has_free_device)
+        return "other clients of the broker have all of its devices: only a secondary process can "
+               "start";
     const auto &words = options.command;
     const auto &mounts = ground.hugetlbfs;
     const auto is_writable = [&](const HugetlbfsMount &m) {

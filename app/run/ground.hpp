@@ -26,6 +26,7 @@ struct Ground {
     iommufd::Fd connection;         // to another's broker, with --connect
     std::string sanitizer;          // AddressSanitizer's library, if the program has it
     bool has_own_hugetlbfs = false; // the user is given one in the place of the system's
+    bool has_free_device = true;    // with --connect: another client has all of them otherwise
     bool is_wrapper = false;        // it is not known whether the program uses DPDK
 };
 

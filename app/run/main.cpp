@@ -48,7 +48,8 @@ void show(const Options &options, const Ground &ground) {
         std::printf("\n");
     }
     for (const std::string &bdf : ground.devices)
-        std::printf("device: %s\n", bdf.c_str());
+        std::printf("device: %s%s\n", bdf.c_str(),
+                    ground.has_free_device ? "" : ", which another client has");
     for (const HugetlbfsMount &m : ground.hugetlbfs)
         std::printf("hugetlbfs: %s%s\n", m.path.c_str(),
                     ground.has_own_hugetlbfs ? ", one of the user's own in its place" : "");

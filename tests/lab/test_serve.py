@@ -95,8 +95,12 @@ def container():
         tap.check("wrong data" not in output, output)
 
         second = in_pod(*run("--dry-run", "--", "dpdk-testpmd"))
-        tap.equal(second.wait(20), 1, "status of a second client")
-        tap.contains(second.output, "other clients have all of them", "the second client")
+        tap.equal(second.wait(20), 0, "status of --dry-run of a second client")
+        tap.contains(second.output, f"device: {NIC}, which another client has", "--dry-run")
+        second = in_pod(*run("--", "dpdk-testpmd", "-l", "0", "-a", NIC, "--in-memory", "--", "-i"))
+        second.wait_for("only a secondary process can start", 20)
+        second.wait_for("another client of the broker has the device", 60)
+        second.kill()
         status, output = process.run([lab.RUN, "--status"])
         tap.contains(output, f"{pid} dpdk-testpmd, uid {privileges.UID}", "--status")
 
