@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <thread>
 
 #include <fcntl.h>
@@ -95,6 +96,11 @@ public:
 
 inline bool is_memfd(int fd) {
     return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+inline void name_device(std::vector<std::uint8_t> &request) {
+    const std::string_view name = "noiommu-vfio0";
+    std::memcpy(request.data() + offsetof(Request, device), name.data(), name.size());
 }
 
 class BrokerTest : public testing::Test {
