@@ -3,10 +3,13 @@
 
 #include "preload/page_pins.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "core/sys/broker_remedy.hpp"
 
@@ -32,13 +35,19 @@ void PagePins::use(int iommufd, std::uint32_t ioas, std::uint32_t process) {
     free_.clear();
 }
 
-Result<PagePins::Pin> PagePins::make(std::uint64_t page) {
+std::uint64_t PagePins::steady_clock() {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                          std::chrono::steady_clock::now().time_since_epoch())
+                                          .count());
+}
+
+// The IOVA at which the page is pinned now.
+Result<std::uint64_t> PagePins::map(std::uint64_t page) {
     const bool reuse = !free_.empty();
     if (!reuse && next_ == (1ULL << process_shift))
         return failure(-ENOSPC, page_at("pinning", page), "too many pages are pinned one by one");
-    Pin pin{.iova = reuse ? free_.back() : base_ + next_, .pa = 0};
-    int ret = ioas_map_at(kernel_, iommufd_, ioas_, page, page_4k, pin.iova);
-    if (ret < 0)
+    const std::uint64_t iova = reuse ? free_.back() : base_ + next_;
+    if (const int ret = ioas_map_at(kernel_, iommufd_, ioas_, page, page_4k, iova); ret < 0)
         return failure(ret, page_at("IOMMU_IOAS_MAP", page),
                        ret == -EFAULT   ? "nothing is there that a device may write to"
                        : ret == -ENOMEM ? "raise RLIMIT_MEMLOCK or grant CAP_IPC_LOCK"
@@ -47,14 +56,7 @@ Result<PagePins::Pin> PagePins::make(std::uint64_t page) {
         free_.pop_back();
     else
         next_ += page_4k;
-    std::uint64_t length = 1;
-    ret = ioas_noiommu_get_pa(kernel_, iommufd_, ioas_, pin.iova, &length, &pin.pa);
-    if (ret < 0) {
-        unmake(pin);
-        return failure(ret, page_at("IOMMU_IOAS_NOIOMMU_GET_PA", page),
-                       ret == -EPERM ? "CAP_SYS_RAWIO is needed" : broker_remedy(ret));
-    }
-    return pin;
+    return iova;
 }
 
 void PagePins::unmake(const Pin &pin) {
@@ -63,9 +65,71 @@ void PagePins::unmake(const Pin &pin) {
         free_.push_back(pin.iova);
 }
 
+// Each page anew, up to the first that cannot be pinned, which is the last answer then.
+std::vector<Result<PagePins::Pin>> PagePins::make(std::span<const std::uint64_t> pages) {
+    std::vector<Result<Pin>> made;
+    std::vector<PaQuery> queries;
+    made.reserve(pages.size());
+    queries.reserve(pages.size());
+    for (const std::uint64_t page : pages) {
+        auto iova = map(page);
+        if (!iova) {
+            made.emplace_back(tl::make_unexpected(std::move(iova).error()));
+            break;
+        }
+        made.emplace_back(Pin{.iova = *iova, .pa = 0});
+        queries.push_back({.iova = *iova, .limit = 1});
+    }
+    const int failed = queries.empty() ? 0 : kernel_.noiommu_get_pa(iommufd_, ioas_, queries);
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+        made[i]->pa = queries[i].pa;
+        const int ret = failed < 0 ? failed : queries[i].error;
+        if (ret >= 0)
+            continue;
+        unmake(*made[i]);
+        made[i] = failure(ret, page_at("IOMMU_IOAS_NOIOMMU_GET_PA", pages[i]),
+                          ret == -EPERM ? "CAP_SYS_RAWIO is needed" : broker_remedy(ret));
+    }
+    return made;
+}
+
+void PagePins::drop_ahead() {
+    for (const Pin &pin : ahead_)
+        unmake(pin);
+    ahead_.clear();
+}
+
+// A new pin of the page, which may have been made ahead, and if it follows the last one perhaps
+// pins of those behind it.
+Result<PagePins::Pin> PagePins::make_following(std::uint64_t page) {
+    const bool follows = page == std::exchange(expected_, page + page_4k);
+    if (!follows || now_() > ahead_until_)
+        drop_ahead();
+    if (!ahead_.empty()) {
+        const Pin made = ahead_.front();
+        ahead_.pop_front();
+        return made;
+    }
+    in_a_row_ = follows ? std::min(2 * in_a_row_, kernel_.pa_batch()) : 1;
+    std::vector<std::uint64_t> pages(in_a_row_);
+    for (std::size_t i = 0; i < pages.size(); ++i)
+        pages[i] = page + i * page_4k;
+    auto made = make(pages);
+    bool is_whole = true;
+    for (std::size_t i = 1; i < made.size(); ++i) {
+        is_whole = is_whole && made[0] && made[i];
+        if (is_whole)
+            ahead_.push_back(*made[i]);
+        else if (made[i])
+            unmake(*made[i]);
+    }
+    ahead_until_ = now_() + 1'000'000'000;
+    return made[0];
+}
+
 Result<std::uint64_t> PagePins::pin(Va va) {
     const std::uint64_t page = raw(va) & ~(page_4k - 1);
-    const Pin made = TRY(make(page));
+    const Pin made = TRY(make_following(page));
     const auto [known, is_new] = pins_.try_emplace(page, made);
     if (!is_new) {
         const bool same = known->second.pa == made.pa;
@@ -77,13 +141,15 @@ Result<std::uint64_t> PagePins::pin(Va va) {
 }
 
 Result<std::uint64_t> PagePins::probe(Va va) {
+    drop_ahead();
     const std::uint64_t page = raw(va) & ~(page_4k - 1);
-    const Pin made = TRY(make(page));
+    const Pin made = TRY(make({&page, 1}).front());
     unmake(made);
     return made.pa + (raw(va) - page);
 }
 
 void PagePins::release(Va va, std::uint64_t length) {
+    drop_ahead();
     auto it = pins_.lower_bound(raw(va));
     while (it != pins_.end() && it->first - raw(va) < length) {
         unmake(it->second);
@@ -92,14 +158,19 @@ void PagePins::release(Va va, std::uint64_t length) {
 }
 
 void PagePins::sweep() {
+    drop_ahead();
     for (auto it = pins_.begin(); it != pins_.end();) {
-        auto now = make(it->first);
-        const bool same = now && now->pa == it->second.pa;
-        if (now)
-            unmake(*now);
-        if (!same)
-            unmake(it->second);
-        it = same ? std::next(it) : pins_.erase(it);
+        std::vector<std::uint64_t> pages;
+        for (auto next = it; next != pins_.end() && pages.size() < kernel_.pa_batch(); ++next)
+            pages.push_back(next->first);
+        for (const auto &now : make(pages)) {
+            const bool same = now && now->pa == it->second.pa;
+            if (now)
+                unmake(*now);
+            if (!same)
+                unmake(it->second);
+            it = same ? std::next(it) : pins_.erase(it);
+        }
     }
 }
 

@@ -11,10 +11,17 @@
 //
 //     IOVA = 2^62 + process * 2^40 + slot * 4 KiB     never the VA of anything
 //
+// Where a broker has to be asked for each address (Kernel::pa_batch()), who asks for one page after
+// another is answered ahead: pages that follow are pinned, and asked about in one message, twice as
+// many each time. An answer given ahead counts for the next question alone, if it comes within a
+// second and is about just that page; what is left over is unpinned with whatever is called next.
+//
 // A pin of 4 KiB in a hugepage holds the whole hugepage. Not thread-safe.
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "core/ioas/address.hpp"
@@ -25,7 +32,11 @@ namespace iommufd::preload {
 
 class PagePins {
 public:
-    explicit PagePins(Kernel &kernel) : kernel_(kernel) {}
+    // Nanoseconds of a clock that only goes forward.
+    using Clock = std::uint64_t (*)();
+    static std::uint64_t steady_clock();
+
+    explicit PagePins(Kernel &kernel, Clock now = steady_clock) : kernel_(kernel), now_(now) {}
 
     // What the pins are made in. process tells several that share an IOAS apart.
     void use(int iommufd, std::uint32_t ioas, std::uint32_t process);
@@ -40,9 +51,13 @@ public:
     void sweep();
     void release_all() { release(Va{0}, UINT64_MAX); }
     // Leave all pins to the end of the IOAS.
-    void abandon() { pins_.clear(); }
+    void abandon() {
+        pins_.clear();
+        ahead_.clear();
+    }
 
-    [[nodiscard]] std::size_t count() const { return pins_.size(); }
+    // Pages that are pinned.
+    [[nodiscard]] std::size_t count() const { return pins_.size() + ahead_.size(); }
 
 private:
     struct Pin {
@@ -50,16 +65,24 @@ private:
         std::uint64_t pa;
     };
 
-    Result<Pin> make(std::uint64_t page);
+    Result<std::uint64_t> map(std::uint64_t page);
+    std::vector<Result<Pin>> make(std::span<const std::uint64_t> pages);
+    Result<Pin> make_following(std::uint64_t page);
     void unmake(const Pin &pin);
+    void drop_ahead();
 
     Kernel &kernel_;
+    Clock now_;
     int iommufd_ = -1;
     std::uint32_t ioas_ = 0;
     std::uint64_t base_ = 0;
     std::uint64_t next_ = 0;
     std::vector<std::uint64_t> free_;
     std::map<std::uint64_t, Pin> pins_; // by page
+    std::uint64_t expected_ = 0;        // the page after the one that was asked for last
+    std::size_t in_a_row_ = 1;          // pages to ask about at once, if that is the next one
+    std::deque<Pin> ahead_;             // of the pages from expected_ on
+    std::uint64_t ahead_until_ = 0;     // of the clock
 };
 
 } // namespace iommufd::preload

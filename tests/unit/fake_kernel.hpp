@@ -91,6 +91,7 @@ public:
     bool has_sys_resource = true;
     std::uint64_t rlimit_mode = 0;    // that was set
     bool has_get_pa = true;           // Linux >= 7.3
+    std::size_t max_pa_batch = 1;     // as if a broker had to be asked
     std::size_t io_limit = SIZE_MAX;  // bytes that pread and pwrite move at most
     bool may_unmap_under_dma = false; // the test knows that no device uses what is unmapped
     // Changes what GET_PA answers: iova, length, PA.
@@ -114,8 +115,9 @@ public:
     [[nodiscard]] long hugepage_files() const; // open
 
     // --- what happened --------------------------------------------------------------------
-    std::vector<int> closed_by_exec; // by set_cloexec()
-    std::vector<std::string> calls;  // names, in order; failed ones too
+    std::vector<int> closed_by_exec;     // by set_cloexec()
+    std::vector<std::string> calls;      // names, in order; failed ones too
+    std::vector<std::size_t> pa_batches; // questions in each call of noiommu_get_pa()
     [[nodiscard]] long count(const std::string &name) const;
     [[nodiscard]] Census census() const;
 
@@ -129,6 +131,11 @@ public:
     ssize_t pread(int fd, void *buf, std::size_t length, off_t offset) override;
     ssize_t pwrite(int fd, const void *buf, std::size_t length, off_t offset) override;
     int memlock_limit(std::uint64_t *bytes) override;
+    int noiommu_get_pa(int iommufd, std::uint32_t ioas_id, std::span<PaQuery> queries) override {
+        pa_batches.push_back(queries.size());
+        return Kernel::noiommu_get_pa(iommufd, ioas_id, queries);
+    }
+    [[nodiscard]] std::size_t pa_batch() const override { return max_pa_batch; }
 
 private:
     struct Ioas {

@@ -3,6 +3,7 @@
 
 #include "core/broker/client.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -207,6 +208,27 @@ int BrokeredKernel::get_pa(int iommufd, std::uint32_t ioas, std::span<const Quer
     if (const int ret = ask(request, queries, iommufd, &reply, answers, nullptr); ret < 0)
         return ret;
     return reply.count == request.count ? 0 : -EBADMSG;
+}
+
+int BrokeredKernel::noiommu_get_pa(int iommufd, std::uint32_t ioas_id, std::span<PaQuery> queries) {
+    std::vector<Query> asked(std::min<std::size_t>(queries.size(), max_queries));
+    std::vector<Answer> answers(asked.size());
+    while (!queries.empty()) {
+        const auto part = queries.first(std::min(queries.size(), asked.size()));
+        for (std::size_t i = 0; i < part.size(); ++i)
+            asked[i] = {.iova = part[i].iova, .length = part[i].limit};
+        if (const int ret = get_pa(iommufd, ioas_id, std::span(asked).first(part.size()),
+                                   std::span(answers).first(part.size()));
+            ret < 0)
+            return ret;
+        for (std::size_t i = 0; i < part.size(); ++i) {
+            part[i].run = answers[i].length;
+            part[i].pa = answers[i].pa;
+            part[i].error = std::min(answers[i].error, 0);
+        }
+        queries = queries.subspan(part.size());
+    }
+    return 0;
 }
 
 int BrokeredKernel::ioctl(int fd, unsigned long request, void *arg) {

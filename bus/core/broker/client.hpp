@@ -47,6 +47,8 @@ public:
         return kernel_.pwrite(fd, buf, length, offset);
     }
     int memlock_limit(std::uint64_t *bytes) override { return kernel_.memlock_limit(bytes); }
+    int noiommu_get_pa(int iommufd, std::uint32_t ioas_id, std::span<PaQuery> queries) override;
+    [[nodiscard]] std::size_t pa_batch() const override { return max_queries; }
 
     // A batch: answers[i] is that of queries[i]. A negative errno if none was answered.
     int get_pa(int iommufd, std::uint32_t ioas, std::span<const Query> queries,

@@ -113,20 +113,23 @@ Result<void> Ioas::unmap(Va va, std::uint64_t length) {
     return {};
 }
 
-Result<std::uint64_t> Ioas::get_pa(Va at, std::uint64_t page_size, std::uint64_t *run) {
-    std::uint64_t pa = 0;
-    const std::uint64_t limit = *run;
-    ++costs_.get_pa_calls;
-    const int ret = ioas_noiommu_get_pa(kernel_, iommufd_.get(), id_, raw(at), run, &pa);
-    if (ret < 0)
-        return failure(ret, range_text("IOMMU_IOAS_NOIOMMU_GET_PA", at, 1), get_pa_remedy(ret));
-    if (page_size != page_4k) // the rest of a hugepage follows, asked for or not
-        *run = page_size;
-    if (!is_aligned(pa, page_size) || !is_aligned(*run, page_size) || *run == 0 ||
-        (page_size == page_4k && *run > limit))
-        return failure(-EIO, range_text("IOMMU_IOAS_NOIOMMU_GET_PA", at, limit),
-                       "the answer does not fit a page of " + std::to_string(page_size) + " bytes");
-    return pa;
+Result<void> Ioas::get_pa(std::span<PaQuery> queries, std::uint64_t page_size) {
+    constexpr const char *call = "IOMMU_IOAS_NOIOMMU_GET_PA";
+    costs_.get_pa_calls += queries.size();
+    int ret = kernel_.noiommu_get_pa(iommufd_.get(), id_, queries);
+    for (PaQuery &query : queries) {
+        ret = ret < 0 ? ret : query.error;
+        if (ret < 0)
+            return failure(ret, range_text(call, Va{query.iova}, 1), get_pa_remedy(ret));
+        if (page_size != page_4k) // the rest of a hugepage follows, asked for or not
+            query.run = page_size;
+        if (!is_aligned(query.pa, page_size) || !is_aligned(query.run, page_size) ||
+            query.run == 0 || (page_size == page_4k && query.run > query.limit))
+            return failure(-EIO, range_text(call, Va{query.iova}, query.limit),
+                           "the answer does not fit a page of " + std::to_string(page_size) +
+                               " bytes");
+    }
+    return {};
 }
 
 std::string Ioas::memlock_remedy(std::uint64_t needed) const {

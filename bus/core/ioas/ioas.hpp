@@ -6,6 +6,7 @@
 // It knows no areas; the caller does. Not thread-safe.
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "core/ioas/address.hpp"
@@ -52,9 +53,12 @@ public:
     // Unpin exactly what one of the two has mapped.
     Result<void> unmap(Va va, std::uint64_t length);
 
-    // The physical address of the page of page_size bytes at an IOVA. run: in, how far to look;
-    // out, contiguous bytes from there on. An answer that fits no such page is an error, EIO.
-    Result<std::uint64_t> get_pa(Va at, std::uint64_t page_size, std::uint64_t *run);
+    // The physical addresses of pages of page_size bytes at IOVAs, and how many bytes are
+    // contiguous from there on, a hugepage at least. An answer that fits no such page is an error,
+    // EIO. The first failure is that of the whole.
+    Result<void> get_pa(std::span<PaQuery> queries, std::uint64_t page_size);
+    // How many addresses are best asked for at once.
+    [[nodiscard]] std::size_t pa_batch() const { return kernel_.pa_batch(); }
 
     // Bytes that are pinned now.
     [[nodiscard]] std::uint64_t pinned() const { return pinned_; }

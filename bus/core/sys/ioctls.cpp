@@ -91,6 +91,15 @@ int ioas_noiommu_get_pa(Kernel &kernel, int iommufd, std::uint32_t ioas_id, std:
     return 0;
 }
 
+int Kernel::noiommu_get_pa(int iommufd, std::uint32_t ioas_id, std::span<PaQuery> queries) {
+    for (PaQuery &query : queries) {
+        query.run = query.limit;
+        query.error =
+            ioas_noiommu_get_pa(*this, iommufd, ioas_id, query.iova, &query.run, &query.pa);
+    }
+    return 0;
+}
+
 int device_bind_iommufd(Kernel &kernel, int cdev, int iommufd) {
     uapi::device_bind_iommufd arg{
         .argsz = sizeof(arg), .flags = 0, .iommufd = iommufd, .out_devid = 0, .token_uuid_ptr = 0};

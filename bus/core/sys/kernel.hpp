@@ -9,10 +9,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <sys/types.h>
 
 namespace iommufd {
+
+// One of several questions to IOMMU_IOAS_NOIOMMU_GET_PA.
+struct PaQuery {
+    std::uint64_t iova;
+    std::uint64_t limit;   // how far to look
+    std::uint64_t run = 0; // answer: contiguous bytes from pa on
+    std::uint64_t pa = 0;
+    int error = 0; // a negative errno
+};
 
 class Kernel {
 public:
@@ -34,6 +44,12 @@ public:
     virtual ssize_t pwrite(int fd, const void *buf, std::size_t length, off_t offset) = 0;
     // Soft RLIMIT_MEMLOCK of the process in bytes; UINT64_MAX is no limit.
     virtual int memlock_limit(std::uint64_t *bytes) = 0;
+
+    // IOMMU_IOAS_NOIOMMU_GET_PA for each of them, one ioctl after another. A negative errno if none
+    // was answered. Who has to ask somebody else for it does so for pa_batch() at once.
+    virtual int noiommu_get_pa(int iommufd, std::uint32_t ioas_id, std::span<PaQuery> queries);
+    // How many questions cost little more than one.
+    [[nodiscard]] virtual std::size_t pa_batch() const { return 1; }
 };
 
 // The running kernel. Never destroyed; usable from any thread.

@@ -242,5 +242,46 @@ TEST_P(AddressSpaceProperty, AnswersAsTheModel) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, AddressSpaceProperty, ::testing::Range(1U, 7U));
 
+using AddressSpaceBatches = BoundSpaceTest;
+
+// As behind a broker: a message for each page would be 1024.
+TEST_F(AddressSpaceBatches, SmallPagesAreResolvedInBatches) {
+    constexpr std::uint64_t length = 1024 * page_4k;
+    kernel.memory.back_scattered(base, length, page_4k);
+    const auto map = [&] {
+        kernel.pa_batches.clear();
+        EXPECT_OK(space.map(base, length, page_4k));
+        for (std::uint64_t done = 0; done < length; done += page_4k)
+            ASSERT_EQ(raw(*table.lookup(base + done)), *kernel.memory.pa(raw(base) + done));
+        EXPECT_OK(space.unmap(base, length));
+    };
+    map();
+    EXPECT_EQ(kernel.pa_batches.size(), 1024U) << "negative control";
+    kernel.max_pa_batch = 256;
+    map();
+    EXPECT_EQ(kernel.pa_batches.size(), 5U) << "one question, then four of 256 but for it";
+    kernel.memory.back(base, length, page_1g);
+    map();
+    EXPECT_EQ(kernel.pa_batches.size(), 1U) << "one long run is one question";
+    // Half of it a run, half of it pages.
+    kernel.memory.back_scattered(base, length / 2, page_4k);
+    map();
+    EXPECT_EQ(kernel.pa_batches.size(), 5U);
+    kernel.memory.back_scattered(base, length, page_4k);
+    for_each_failing_call([&](int n) {
+        kernel.fail_nth(n, injected_errno);
+        const bool ok = space.map(base, length, page_4k).has_value();
+        const bool failed = kernel.has_failed();
+        kernel.fail_nth(0, 0);
+        if (ok) {
+            EXPECT_OK(space.unmap(base, length));
+        }
+        EXPECT_FALSE(table.lookup(base));
+        EXPECT_EQ(kernel.census().areas, 0U);
+        return failed && n < 300;
+    });
+    kernel.max_pa_batch = 1;
+}
+
 } // namespace
 } // namespace iommufd::test

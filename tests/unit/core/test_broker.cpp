@@ -48,6 +48,16 @@ TEST_F(BrokerTest, AnswersAddressesOneByOneAndInBatches) {
     length = UINT64_MAX;
     EXPECT_EQ(ioas_noiommu_get_pa(kernel, iommu.get(), 7, 0x5000, &length, &pa), 0);
     EXPECT_EQ(nodes.longest, max_look) << "the kernel would be busy for long";
+    // As a Kernel, of any number.
+    std::vector<PaQuery> many;
+    for (std::uint64_t i = 0; i < 2 * max_queries + 1; ++i)
+        many.push_back({.iova = i == 300 ? hole : i << 12, .limit = 1});
+    ASSERT_EQ(kernel.noiommu_get_pa(iommu.get(), 7, many), 0);
+    for (std::size_t i = 0; i < many.size(); ++i) {
+        EXPECT_EQ(many[i].error, i == 300 ? -ENOENT : 0);
+        EXPECT_EQ(many[i].pa, i == 300 ? 0 : (1ULL << 40) + (i << 12));
+    }
+    EXPECT_EQ(kernel.pa_batch(), max_queries);
     queries.push_back({0, 1});
     answers.emplace_back();
     EXPECT_EQ(kernel.get_pa(iommu.get(), 7, queries, answers), -EINVAL);

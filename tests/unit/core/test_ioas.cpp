@@ -38,9 +38,10 @@ protected:
 
 TEST_F(IoasTest, CountsWhatIsPinnedAndAsked) {
     EXPECT_OK(ioas.map(base, 2 * page_4k));
-    std::uint64_t run = 2 * page_4k;
-    EXPECT_EQ(*ioas.get_pa(base, page_4k, &run), page_1g);
-    EXPECT_EQ(run, 2 * page_4k);
+    PaQuery query{.iova = raw(base), .limit = 2 * page_4k};
+    EXPECT_OK(ioas.get_pa({&query, 1}, page_4k));
+    EXPECT_EQ(query.pa, page_1g);
+    EXPECT_EQ(query.run, 2 * page_4k);
     EXPECT_EQ(ioas.pinned(), 2 * page_4k);
     EXPECT_EQ(ioas.costs().map_calls, 1U);
     EXPECT_EQ(ioas.costs().get_pa_calls, 1U);
@@ -61,8 +62,8 @@ TEST_F(IoasTest, ErrorsNameTheCallTheRangeAndTheRemedy) {
     EXPECT_OK(ioas.map(base, page_4k));
     EXPECT_TRUE(contains(message(ioas.map(base, page_4k)), "something else is mapped there"));
     kernel.has_rawio = false;
-    std::uint64_t run = 1;
-    EXPECT_TRUE(contains(message(ioas.get_pa(base, page_4k, &run)), "CAP_SYS_RAWIO is needed"));
+    PaQuery query{.iova = raw(base), .limit = 1};
+    EXPECT_TRUE(contains(message(ioas.get_pa({&query, 1}, page_4k)), "CAP_SYS_RAWIO is needed"));
     kernel.has_rawio = true;
     EXPECT_EQ(ioas.pinned(), page_4k) << "what failed is not counted";
 }
@@ -70,8 +71,8 @@ TEST_F(IoasTest, ErrorsNameTheCallTheRangeAndTheRemedy) {
 TEST_F(IoasTest, AnAnswerThatFitsNoPageIsRefused) {
     EXPECT_OK(ioas.map(base, page_4k));
     kernel.distort_get_pa = [](std::uint64_t, std::uint64_t *, std::uint64_t *pa) { *pa += 1; };
-    std::uint64_t run = page_4k;
-    EXPECT_EQ(code(ioas.get_pa(base, page_4k, &run)), EIO);
+    PaQuery query{.iova = raw(base), .limit = page_4k};
+    EXPECT_EQ(code(ioas.get_pa({&query, 1}, page_4k)), EIO);
 }
 
 TEST_F(IoasTest, AMappingEndsOnce) {

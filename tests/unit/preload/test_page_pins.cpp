@@ -89,6 +89,93 @@ TEST_F(PagePins, NoFailureLeavesAPin) {
     EXPECT_EQ(calls, 2);
 }
 
+// A broker's messages: without answers ahead the walk would take one for each page.
+TEST_F(PagePins, AWalkOfPagesIsAnsweredInBatches) {
+    constexpr std::uint64_t pages = 2048;
+    kernel.memory.back_scattered(base, pages * page_4k, page_4k);
+    const auto walk = [&] {
+        kernel.pa_batches.clear();
+        for (std::uint64_t i = 0; i < pages; ++i) {
+            const auto pa = pins.pin(base + i * page_4k);
+            ASSERT_OK(pa);
+            ASSERT_EQ(*pa, *kernel.memory.pa(raw(base) + i * page_4k));
+        }
+    };
+    walk();
+    EXPECT_EQ(kernel.pa_batches.size(), pages) << "negative control";
+    pins.release_all();
+    kernel.max_pa_batch = 256;
+    walk();
+    EXPECT_EQ(kernel.pa_batches.size(), 16U) << "1, 2, 4 .. 128, then eight of 256";
+    pins.release(base + pages * page_4k, page_4k);
+    EXPECT_EQ(kernel.census().pinned, pages * page_4k) << "what was pinned ahead is unpinned";
+    kernel.pa_batches.clear();
+    pins.sweep();
+    EXPECT_EQ(kernel.pa_batches.size(), pages / 256);
+    EXPECT_EQ(pins.count(), pages);
+}
+
+TEST_F(PagePins, AnAnswerAheadIsForTheNextPageAlone) {
+    kernel.memory.back_scattered(base, 64 * page_4k, page_4k);
+    kernel.max_pa_batch = 256;
+    for (std::uint64_t i = 0; i < 4; ++i) // the pages up to 6 are pinned ahead
+        EXPECT_OK(pins.pin(base + i * page_4k));
+    EXPECT_EQ(kernel.census().areas, 7U) << "negative control";
+    kernel.memory.back_scattered(base + 5 * page_4k, page_4k, page_4k);
+    const auto pa = pins.pin(base + 5 * page_4k);
+    ASSERT_OK(pa);
+    EXPECT_EQ(*pa, *kernel.memory.pa(raw(base) + 5 * page_4k));
+    EXPECT_EQ(kernel.census().areas, 5U);
+}
+
+TEST_F(PagePins, AnAnswerAheadThatHasWaitedIsNotGiven) {
+    static std::uint64_t now;
+    now = 0;
+    preload::PagePins timed(kernel, [] { return now; });
+    timed.use(space.iommufd(), space.ioas(), 8);
+    kernel.memory.back_scattered(base, 64 * page_4k, page_4k);
+    kernel.max_pa_batch = 256;
+    for (std::uint64_t i = 0; i < 4; ++i)
+        EXPECT_OK(timed.pin(base + i * page_4k));
+    kernel.memory.back_scattered(base + 4 * page_4k, page_4k, page_4k);
+    now = 1'000'000'001;
+    const auto pa = timed.pin(base + 4 * page_4k);
+    ASSERT_OK(pa);
+    EXPECT_EQ(*pa, *kernel.memory.pa(raw(base) + 4 * page_4k));
+    timed.release_all();
+}
+
+TEST_F(PagePins, NothingIsPinnedAheadBeyondTheMemory) {
+    kernel.memory.back_everything(0);
+    kernel.memory.remove(base + 4 * page_4k, page_1g - 4 * page_4k);
+    kernel.max_pa_batch = 256;
+    for (std::uint64_t i = 0; i < 4; ++i)
+        EXPECT_OK(pins.pin(base + i * page_4k));
+    EXPECT_EQ(kernel.census().areas, 4U);
+    EXPECT_EQ(code(pins.pin(base + 4 * page_4k)), EFAULT);
+    EXPECT_EQ(pins.count(), 4U);
+}
+
+TEST_F(PagePins, NoFailureOfAWalkLeavesAPin) {
+    kernel.memory.back_scattered(base, 64 * page_4k, page_4k);
+    kernel.max_pa_batch = 8;
+    const int calls = for_each_failing_call([&](int n) {
+        kernel.fail_nth(n, injected_errno);
+        for (std::uint64_t i = 0; i < 8; ++i)
+            if (const auto pa = pins.pin(base + i * page_4k); pa) {
+                EXPECT_EQ(*pa, *kernel.memory.pa(raw(base) + i * page_4k));
+            } else {
+                EXPECT_EQ(code(pa), injected_errno);
+            }
+        const bool failed = kernel.has_failed();
+        kernel.fail_nth(0, 0);
+        pins.release_all();
+        EXPECT_EQ(kernel.census().areas, 0U);
+        return failed;
+    });
+    EXPECT_GE(calls, 16);
+}
+
 TEST_F(PagePins, WithoutRawioItSaysSo) {
     kernel.has_rawio = false;
     const auto pa = pins.pin(page);
