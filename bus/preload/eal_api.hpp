@@ -30,6 +30,7 @@ namespace iommufd::preload {
     X(rte_bus_get_iommu_class)                                                                     \
     X(rte_vfio_container_dma_map)                                                                  \
     X(rte_vfio_container_dma_unmap)                                                                \
+    X(rte_extmem_unregister)                                                                       \
     X(rte_devargs_next)                                                                            \
     X(rte_eal_has_hugepages)                                                                       \
     X(rte_eal_has_pci)                                                                             \

@@ -157,6 +157,29 @@ void PagePins::release(Va va, std::uint64_t length) {
     }
 }
 
+int PagePins::giving_back(void *memory, std::size_t length, GiveBack give_back) {
+    const int ret = give_back(memory, length);
+    if (ret != 0)
+        return ret;
+    const int before = errno;
+    release(va_of(memory), length);
+    errno = before;
+    return ret;
+}
+
+std::map<std::uint64_t, std::uint64_t> PagePins::ranges() const {
+    std::map<std::uint64_t, std::uint64_t> found;
+    std::uint64_t *last = nullptr;
+    std::uint64_t end = 0;
+    for (const auto &[page, pin] : pins_) {
+        if (last == nullptr || page != end)
+            last = &found[page];
+        *last += page_4k;
+        end = page + page_4k;
+    }
+    return found;
+}
+
 void PagePins::sweep() {
     drop_ahead();
     for (auto it = pins_.begin(); it != pins_.end();) {

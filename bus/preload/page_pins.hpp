@@ -47,6 +47,9 @@ public:
     Result<std::uint64_t> probe(Va va);
     // Unpin what lies in [va, va + length).
     void release(Va va, std::uint64_t length);
+    // The memory goes by what give_back does, 0 if it has: unpinned then. Its answer.
+    using GiveBack = int (*)(void *memory, std::size_t length);
+    int giving_back(void *memory, std::size_t length, GiveBack give_back);
     // Unpin what is no longer the page at its address.
     void sweep();
     void release_all() { release(Va{0}, UINT64_MAX); }
@@ -56,6 +59,8 @@ public:
         ahead_.clear();
     }
 
+    // [address, bytes] of pages that follow each other.
+    [[nodiscard]] std::map<std::uint64_t, std::uint64_t> ranges() const;
     // Pages that are pinned.
     [[nodiscard]] std::size_t count() const { return pins_.size() + ahead_.size(); }
 

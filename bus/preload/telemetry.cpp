@@ -3,7 +3,10 @@
 
 #include "preload/telemetry.hpp"
 
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include <dlfcn.h>
@@ -15,7 +18,10 @@
 namespace iommufd::preload {
 namespace {
 
-Virt2Phy::Census (*ask_census)(std::vector<Devices::Held> *held);
+// Of an answer, which is one message of 16 KiB (v22.11, lib/telemetry/telemetry.c, MAX_OUTPUT_LEN).
+constexpr std::size_t max_lines = 128;
+
+Told (*ask_library)();
 
 // Unsigned numbers have had two names: _u64 until 23.03, _uint since (lib/telemetry). A call has
 // the same form either way.
@@ -46,14 +52,13 @@ Functions functions;
 
 int info(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
     return guarded(-1, [&] {
-        std::vector<Devices::Held> held;
-        const Virt2Phy::Census census = ask_census(&held);
+        const Told told = ask_library();
         (void)functions.start_dict(data);
-        (void)functions.add_number(data, "devices", held.size());
-        (void)functions.add_number(data, "pinned_bytes", census.bytes);
-        (void)functions.add_number(data, "areas", census.areas);
-        (void)functions.add_number(data, "single_pages", census.pages);
-        (void)functions.add_number(data, "external_ranges", census.external);
+        (void)functions.add_number(data, "devices", told.devices.size());
+        (void)functions.add_number(data, "pinned_bytes", told.memory.bytes);
+        (void)functions.add_number(data, "areas", told.memory.areas);
+        (void)functions.add_number(data, "single_pages", told.memory.pages);
+        (void)functions.add_number(data, "external_ranges", told.memory.external);
         return 0;
     });
 }
@@ -62,10 +67,9 @@ int info(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
 // telemetry_data.c, valid_name()), as PCI addresses have.
 int devices(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
     return guarded(-1, [&] {
-        std::vector<Devices::Held> held;
-        (void)ask_census(&held);
+        const Told told = ask_library();
         (void)functions.start_array(data, RTE_TEL_STRING_VAL);
-        for (const auto &device : held) {
+        for (const auto &device : told.devices) {
             const char *use = device.in_use ? "" : " for addresses only";
             (void)functions.add_string(data, (device.bdf + " " + device.cdev + use).c_str());
         }
@@ -73,16 +77,41 @@ int devices(const char * /*cmd*/, const char * /*params*/, rte_tel_data *data) {
     });
 }
 
+int pinned(const char * /*cmd*/, const char *params, rte_tel_data *data) {
+    return guarded(-1, [&] {
+        const std::size_t first = params == nullptr ? 0 : std::strtoul(params, nullptr, 10);
+        const Told told = ask_library();
+        (void)functions.start_array(data, RTE_TEL_STRING_VAL);
+        for (std::size_t i = first; i < told.pinned.size() && i - first < max_lines; ++i)
+            (void)functions.add_string(data, pinned_text(told.pinned[i]).c_str());
+        return 0;
+    });
+}
+
 } // namespace
 
-void register_telemetry(Virt2Phy::Census (*ask)(std::vector<Devices::Held> *held)) {
-    ask_census = ask;
+std::string pinned_text(const Virt2Phy::Pinned &pinned) {
+    using For = Virt2Phy::Pinned::For;
+    char text[100];
+    (void)std::snprintf(text, sizeof(text), "va=0x%" PRIx64 " bytes=%" PRIu64 " for=%s",
+                        raw(pinned.va), pinned.length,
+                        pinned.what == For::eal       ? "eal"
+                        : pinned.what == For::dma_map ? "dma_map"
+                                                      : "virt2phy");
+    return pinned.what == For::dma_map ? text + (" users=" + std::to_string(pinned.users)) : text;
+}
+
+void register_telemetry(Told (*ask)()) {
+    ask_library = ask;
     if (!functions.find_all())
         return;
     (void)functions.register_cmd("/iommufd_preload/info", info,
                                  "Memory pinned for devices over iommufd. Takes no parameters");
     (void)functions.register_cmd("/iommufd_preload/devices", devices,
                                  "Devices over iommufd and their nodes. Takes no parameters");
+    (void)functions.register_cmd(
+        "/iommufd_preload/pinned", pinned,
+        "Ranges that are pinned for devices, and for whom. Parameters: number of the first (0)");
 }
 
 } // namespace iommufd::preload

@@ -64,6 +64,7 @@ void Virt2Phy::stop() {
         pages_.abandon();
     else
         pages_.release_all();
+    pages_of_ = -1;
     mirror_.clear();
     external_.clear();
     started_ = false;
@@ -82,6 +83,7 @@ Result<std::uint64_t> Virt2Phy::physical(const void *address) {
         return raw(*dma);
     if (const auto dma = table_.lookup(va))
         return raw(*dma);
+    pages_of_ = getpid();
     return pages_.pin(va);
 }
 
@@ -110,7 +112,34 @@ Result<void> Virt2Phy::map_external(Va va, std::uint64_t iova, std::uint64_t len
 
 Result<void> Virt2Phy::unmap_external(Va va, std::uint64_t length) {
     const LockGuard lock(mutex_);
-    return external_.unmap(nullptr, va, length);
+    TRY(external_.unmap(nullptr, va, length));
+    if (external_.users(va) == 0 && !space_.keeps_pins())
+        pages_.release(va, length); // those that were asked about before
+    return {};
+}
+
+int Virt2Phy::giving_back(void *memory, std::size_t length, PagePins::GiveBack give_back) {
+    const LockGuard lock(mutex_); // nobody asks about what comes to the same place before that
+    return space_.keeps_pins() ? give_back(memory, length)
+                               : pages_.giving_back(memory, length, give_back);
+}
+
+void Virt2Phy::gave_back(Va va, std::uint64_t length) {
+    const LockGuard lock(mutex_);
+    if (!space_.keeps_pins())
+        pages_.release(va, length);
+}
+
+std::vector<Virt2Phy::Pinned> Virt2Phy::pinned() {
+    std::vector<Pinned> all;
+    const LockGuard lock(mutex_);
+    for (const auto &[va, length] : mirror_.ranges())
+        all.push_back({Va{va}, length, Pinned::For::eal, 0});
+    for (const auto &[va, length, users] : external_.ranges())
+        all.push_back({Va{va}, length, Pinned::For::dma_map, users});
+    for (const auto &[va, length] : pages_.ranges())
+        all.push_back({Va{va}, length, Pinned::For::virt2phy, 0});
+    return all;
 }
 
 Virt2Phy::Census Virt2Phy::census() {

@@ -14,7 +14,11 @@
 // be what the kernel says of the pinned page, or the device is refused. So addresses that were
 // found before a device was there are never believed.
 
+#include <atomic>
 #include <cstdint>
+#include <vector>
+
+#include <unistd.h>
 
 #include "core/eal_memory/attachment.hpp"
 #include "core/eal_memory/external_memory.hpp"
@@ -53,6 +57,25 @@ public:
     Result<void> map_external(Va va, std::uint64_t iova, std::uint64_t length);
     Result<void> unmap_external(Va va, std::uint64_t length);
 
+    // Memory of the application's, which give_back (munmap() and its like) is to give back: what
+    // was pinned of it page by page is unpinned. Its answer.
+    int giving_back(void *memory, std::size_t length, PagePins::GiveBack give_back);
+    // The same where it has gone already.
+    void gave_back(Va va, std::uint64_t length);
+    // Whether giving_back() may have anything to do. Not in a child of the process: the pins are
+    // its parent's, and the mutex is as the fork has found it.
+    [[nodiscard]] bool has_pages() const { return pages_of_ == getpid(); }
+
+    // What is pinned, and why.
+    struct Pinned {
+        enum class For : std::uint8_t { eal, dma_map, virt2phy };
+        Va va;
+        std::uint64_t length;
+        For what;
+        std::size_t users; // of dma_map
+    };
+    std::vector<Pinned> pinned();
+
     struct Census {
         std::uint64_t bytes; // EAL's memory and what was mapped by hand
         std::size_t areas;
@@ -73,6 +96,7 @@ private:
     Mutex mutex_;
     ExternalMemory external_ GUARDED_BY(mutex_);
     PagePins pages_ GUARDED_BY(mutex_);
+    std::atomic<pid_t> pages_of_{-1};
     bool started_ GUARDED_BY(mutex_) = false;
     bool was_asked_ GUARDED_BY(mutex_) = false;
 };

@@ -8,6 +8,8 @@
 //     detach NAME      rte_dev_remove()
 //     take MIB         rte_malloc()
 //     give             rte_free() of the last one taken
+//     pool N           a mempool of N objects of 2 KiB in anonymous memory
+//     drop             rte_mempool_free()
 //     quit
 
 #include <cstdint>
@@ -21,6 +23,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
+#include <rte_mempool.h>
 
 namespace {
 
@@ -40,6 +43,17 @@ std::string detach(const std::string &name) {
     return "failed: there is no device " + name;
 }
 
+rte_mempool *pool;
+
+std::string make_pool(unsigned int count) {
+    pool = rte_mempool_create_empty("lab", count, 2048, 0, 0, SOCKET_ID_ANY, 0);
+    if (pool == nullptr)
+        return "failed: no pool";
+    const int populated = rte_mempool_populate_anon(pool);
+    return populated == static_cast<int>(count) ? "ok"
+                                                : result(populated < 0 ? populated : -ENOMEM);
+}
+
 std::string answer(const std::string &command, const std::string &argument,
                    std::vector<void *> *taken) {
     if (command == "attach")
@@ -56,6 +70,12 @@ std::string answer(const std::string &command, const std::string &argument,
     if (command == "give" && !taken->empty()) {
         rte_free(taken->back());
         taken->pop_back();
+        return "ok";
+    }
+    if (command == "pool")
+        return make_pool(static_cast<unsigned int>(std::stoul(argument)));
+    if (command == "drop") {
+        rte_mempool_free(pool);
         return "ok";
     }
     return "failed: unknown command";

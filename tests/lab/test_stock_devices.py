@@ -5,8 +5,9 @@
 for the life of the process."""
 
 import os
+import time
 
-from labtest import lab, process, stock, tap
+from labtest import lab, memory, process, stock, tap
 
 NIC, OTHER = lab.NICS
 PROGRAM = os.path.join(lab.BUILD, "tests/lab/hotplug")
@@ -80,6 +81,24 @@ def later():
                  "the application")
     tap.equal(held(), [OTHER], "who is held then")
     tap.equal(program.does(f"attach {OTHER}"), "ok", "attach")
+    tap.equal(program.end(), 0, "exit status")
+
+
+@tap.test("a pool of anonymous memory: told by telemetry, and unpinned when it is freed")
+def anonymous():
+    program = Application(devices=[NIC])
+    program.mode()
+    begin = time.monotonic()
+    tap.equal(program.does("pool 4096"), "ok", "pool")
+    tap.note(f"a pool of 8 MiB in pages of 4 KiB took {time.monotonic() - begin:.2f} s")
+    pages = stock.told("info")["single_pages"]
+    tap.check(pages >= 2048, f"{pages} single pages are pinned")
+    tap.check(any(line.endswith("for=virt2phy") for line in stock.told("pinned")),
+              f"telemetry: {stock.told('pinned')}")
+    tap.equal(program.does("drop"), "ok", "end of the pool")
+    tap.equal(stock.told("info")["single_pages"], 0, "single pages that are pinned")
+    told = stock.told("info")["pinned_bytes"]
+    tap.equal(memory.pinned(program.pid), told, "bytes pinned in all")
     tap.equal(program.end(), 0, "exit status")
 
 

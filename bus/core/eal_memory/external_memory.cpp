@@ -86,6 +86,18 @@ Result<void> ExternalMemory::unmap(User user, Va va, std::uint64_t length) {
     return {};
 }
 
+std::size_t ExternalMemory::users(Va va) const {
+    const auto range = ranges_.find(raw(va));
+    return range == ranges_.end() ? 0 : range->second.users.size();
+}
+
+std::vector<ExternalMemory::Listed> ExternalMemory::ranges() const {
+    std::vector<Listed> all;
+    for (const auto &[va, range] : ranges_)
+        all.push_back({va, range.length, range.users.size()});
+    return all;
+}
+
 Result<void> ExternalMemory::retire(User user, Va va, std::uint64_t length, MemoryReport *report) {
     const auto range = TRY(find(user, va, length));
     if (space_.is_open())

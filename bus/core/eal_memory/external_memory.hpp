@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "core/eal_memory/report.hpp"
 #include "core/ioas/address_space.hpp"
@@ -44,6 +45,14 @@ public:
     void clear() { ranges_.clear(); }
 
     [[nodiscard]] std::size_t size() const { return ranges_.size(); }
+    // How often the range that begins there is mapped; 0 if none does.
+    [[nodiscard]] std::size_t users(Va va) const;
+    struct Listed {
+        std::uint64_t va;
+        std::uint64_t length;
+        std::size_t users;
+    };
+    [[nodiscard]] std::vector<Listed> ranges() const;
 
 private:
     struct Range {

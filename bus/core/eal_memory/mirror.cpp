@@ -227,6 +227,20 @@ void MemoryMirror::drop_pending(bool kept_too) {
                                                                                : std::next(page);
 }
 
+std::map<std::uint64_t, std::uint64_t> MemoryMirror::ranges() {
+    std::map<std::uint64_t, std::uint64_t> found;
+    std::uint64_t *last = nullptr;
+    std::uint64_t end = 0;
+    const LockGuard lock(mutex_);
+    for (const auto &[start, page] : mapped_) {
+        if (last == nullptr || start != end)
+            last = &found[start];
+        *last += page.length;
+        end = start + page.length;
+    }
+    return found;
+}
+
 void MemoryMirror::drop_rolled_back() {
     const LockGuard lock(mutex_);
     drop_pending(false);

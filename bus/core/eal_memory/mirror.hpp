@@ -59,6 +59,8 @@ public:
     // is in none.
     Result<std::optional<Dma>> pin_asked(const void *address);
     [[nodiscard]] bool has_pending() const { return pending_.load(std::memory_order_acquire) != 0; }
+    // [address, bytes] of what is mapped, neighbours as one.
+    std::map<std::uint64_t, std::uint64_t> ranges();
     // Unpin what EAL has asked about and not kept. Not while it is taking pages.
     void drop_rolled_back();
 

@@ -5,6 +5,7 @@
 
 #include "bound_space.hpp"
 #include "fake_eal.hpp"
+#include "preload/telemetry.hpp"
 #include "preload/virt2phy.hpp"
 #include "support.hpp"
 
@@ -155,6 +156,41 @@ TEST_F(Virt2PhyTest, ExternalMemoryIsPinnedAsItWasMapped) {
     EXPECT_EQ(code(memory.unmap_external(va, page_4k)), ENOENT);
     EXPECT_OK(memory.unmap_external(va, page_2m));
     EXPECT_EQ(kernel.census().areas, 0U);
+}
+
+// testpmd --mp-alloc=anon asks for each page, then maps the range.
+TEST_F(Virt2PhyTest, ExternalMemoryThatIsUnmappedIsUnpinnedThroughout) {
+    const Va va = base + page_1g;
+    kernel.memory.back_scattered(va, 16 * page_4k, page_4k);
+    for (std::uint64_t i = 0; i < 16; ++i)
+        EXPECT_OK(memory.physical(reinterpret_cast<void *>(raw(va) + i * page_4k)));
+    EXPECT_TRUE(memory.has_pages());
+    EXPECT_OK(memory.map_external(va, 0, 16 * page_4k));
+    EXPECT_OK(memory.map_external(va, 0, 16 * page_4k)); // for another device
+    EXPECT_OK(memory.unmap_external(va, 16 * page_4k));
+    EXPECT_EQ(kernel.census().areas, 17U);
+    EXPECT_OK(memory.unmap_external(va, 16 * page_4k));
+    EXPECT_EQ(kernel.census().areas, 0U);
+}
+
+TEST_F(Virt2PhyTest, ItTellsWhatIsPinnedForWhom) {
+    EXPECT_OK(memory.start());
+    take(0);
+    take(1);
+    take(3);
+    const Va va = base + page_1g;
+    kernel.memory.back(va, page_2m, 0x40000000);
+    EXPECT_OK(memory.map_external(va, 0, page_2m));
+    int mine = 0;
+    EXPECT_OK(memory.physical(&mine));
+    std::vector<std::string> lines;
+    for (const auto &range : memory.pinned())
+        lines.push_back(preload::pinned_text(range));
+    ASSERT_EQ(lines.size(), 4U);
+    EXPECT_EQ(lines[0], "va=0x100000000000 bytes=4194304 for=eal");
+    EXPECT_EQ(lines[1], "va=0x100000600000 bytes=2097152 for=eal");
+    EXPECT_EQ(lines[2], "va=0x100040000000 bytes=2097152 for=dma_map users=1");
+    EXPECT_TRUE(contains(lines[3], " bytes=4096 for=virt2phy"));
 }
 
 TEST_F(Virt2PhyTest, ExternalMemoryAtAWrongAddressIsRefused) {
