@@ -10,7 +10,6 @@
 #include "preload/log.hpp"
 
 namespace iommufd::preload {
-
 std::optional<PciFunction> Devices::find(const std::string &bdf) const {
     for (PciFunction &f : scan_vfio_cdevs(sysfs_))
         if (f.bdf == bdf && f.is_noiommu())
@@ -42,14 +41,13 @@ Result<void> Devices::attach(const PciFunction &function) {
     return {};
 }
 
-Result<void> Devices::attach_any() {
-    if (attached())
-        return {};
+// The first that opens of those that the application may have and has not released, or has.
+Result<void> Devices::attach_first(bool released) {
     Result<void> first = failure(-ENODEV, "looking for a device to resolve addresses with",
                                  "none that this application may have is bound to vfio-pci");
     bool tried = false;
     for (const PciFunction &f : scan_vfio_cdevs(sysfs_)) {
-        if (!f.is_noiommu() || !allowed().allows(f.bdf) || released_.count(f.bdf) != 0)
+        if (!f.is_noiommu() || !allowed().allows(f.bdf) || released_.contains(f.bdf) != released)
             continue;
         auto ok = attach(f);
         if (ok)
@@ -59,6 +57,25 @@ Result<void> Devices::attach_any() {
         tried = true;
     }
     return first;
+}
+
+Result<void> Devices::attach_any() {
+    if (attached())
+        return {};
+    auto ok = attach_first(false);
+    if (ok || released_.empty())
+        return ok;
+    ok = attach_first(true);
+    for_a_moment_ = ok.has_value();
+    return ok;
+}
+
+void Devices::close_unused() {
+    for (auto it = open_.begin(); it != open_.end();) {
+        const auto device = it++;
+        if (!device->second.in_use)
+            close(device->first);
+    }
 }
 
 Result<int> Devices::set_up(const PciFunction &function) {
@@ -76,20 +93,15 @@ Result<int> Devices::set_up(const PciFunction &function) {
             close(bdf);
         return tl::make_unexpected(ok.error());
     }
-    for (auto it = open_.begin(); it != open_.end();) {
-        const std::string other = it->first;
-        const bool unused = other != bdf && !it->second.in_use;
-        ++it;
-        if (unused)
-            close(other);
-    }
-    released_.erase(bdf);
     Device &device = open_.at(bdf);
     device.in_use = true;
+    for_a_moment_ = false;
+    released_.erase(bdf);
+    close_unused();
     return device.attachment.device().fd();
 }
 
-void Devices::close(const std::string &bdf) {
+void Devices::close(std::string bdf) {
     const auto found = open_.find(bdf);
     if (auto ok = found->second.attachment.close(); !ok)
         (void)log_error(bdf.c_str(), ok.error());

@@ -9,6 +9,8 @@
 //                    attached, not running
 //     set_up()       DPDK's PCI bus wants the device: it is attached already, or is bound now. One
 //                    that was attached for addresses alone is released then.
+//                    After the last release EAL goes on to take memory, and needs addresses: a
+//                    device of the application's is attached again for a moment.
 //     release()      bus master off, reset, memory unpinned with the last device, cdev closed
 //
 // Memory is unpinned with the last device, so that the kernel can have it back at once (unbind,
@@ -17,6 +19,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "core/eal_memory/attachment.hpp"
 #include "core/vfio/pci_scan.hpp"
@@ -40,10 +43,20 @@ public:
     [[nodiscard]] bool any() const;
 
     [[nodiscard]] bool attached() const { return !open_.empty(); }
-    // Attach one, if none is. Which may be taken is what EAL's arguments and --device said when
+    // Attach one, if none is: one that the application has released only if there is no other, and
+    // for a moment. Which may be taken is what EAL's arguments and --device said when
     // the first one was bound: EAL forgets a device that is detached, and without any left its
     // list reads as if all were allowed.
     Result<void> attach_any();
+    // Whether the device that is attached is so for a moment only.
+    [[nodiscard]] bool is_for_a_moment() const { return for_a_moment_; }
+    // The moment is over.
+    void end_moment() {
+        if (std::exchange(for_a_moment_, false))
+            close_unused();
+    }
+    // Close those that are attached for addresses alone.
+    void close_unused();
 
     // Whether it is among those that --device has named, if any.
     [[nodiscard]] bool may_probe(const std::string &bdf) { return allowed().may_probe(bdf); }
@@ -71,7 +84,8 @@ private:
 
     const Allowed &allowed();
     Result<void> attach(const PciFunction &function);
-    void close(const std::string &bdf);
+    Result<void> attach_first(bool released);
+    void close(std::string bdf);
 
     Kernel &kernel_;
     const EalApi &eal_;
@@ -81,6 +95,7 @@ private:
     std::optional<Allowed> allowed_;     // as it was at the first bind
     std::map<std::string, Device> open_; // by BDF
     std::set<std::string> released_;     // by the application
+    bool for_a_moment_ = false;
 };
 
 } // namespace iommufd::preload

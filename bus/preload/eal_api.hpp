@@ -10,6 +10,7 @@
 
 #include <string>
 
+#include <rte_alarm.h>
 #include <rte_bus.h>
 #include <rte_devargs.h>
 #include <rte_eal.h>
@@ -31,6 +32,7 @@ namespace iommufd::preload {
     X(rte_vfio_container_dma_map)                                                                  \
     X(rte_vfio_container_dma_unmap)                                                                \
     X(rte_extmem_unregister)                                                                       \
+    X(rte_eal_alarm_set)                                                                           \
     X(rte_devargs_next)                                                                            \
     X(rte_eal_has_hugepages)                                                                       \
     X(rte_eal_has_pci)                                                                             \

@@ -27,14 +27,28 @@ namespace iommufd::preload {
 namespace {
 
 // Why DPDK would give this device addresses that are not physical; empty if it does not.
-std::string wrong_mode(const Library &p) {
+std::string wrong_mode(const Library &p) REQUIRES(p.mutex) {
+    if (p.eal.rte_eal_iova_mode() != RTE_IOVA_PA && !p.start_error.empty())
+        return "there was no physical address when DPDK started (" + p.start_error +
+               "): start the application again when that is no longer so";
     if (p.eal.rte_eal_iova_mode() != RTE_IOVA_PA)
         return "DPDK runs in IOVA mode VA, and without an IOMMU a device needs physical addresses: "
-               "start it with --iova-mode=pa";
+               "leave --iova-mode=va out";
     if (!p.was_asked)
         return "this DPDK does not look physical addresses up where it can be led: it must be a "
                "shared library whose own calls go through its PLT (no -Bsymbolic, no static link)";
     return {};
+}
+
+// Whether the device may be set up; what serves nothing then is closed.
+bool is_right_mode(Library &p, const std::string &bdf) {
+    const LockGuard lock(p.mutex);
+    auto why = wrong_mode(p);
+    if (why.empty())
+        return true;
+    p.devices.close_unused();
+    (void)log_error(bdf.c_str(), Error{EINVAL, "set-up of the device", std::move(why)});
+    return false;
 }
 
 int borrow(Library &p, const std::string &bdf, int *fd) {
@@ -48,9 +62,8 @@ int borrow(Library &p, const std::string &bdf, int *fd) {
 }
 
 int set_up(Library &p, const PciFunction &function, int *fd) {
-    if (auto why = wrong_mode(p); !why.empty())
-        return log_error(function.bdf.c_str(),
-                         Error{EINVAL, "set-up of the device", std::move(why)});
+    if (!is_right_mode(p, function.bdf))
+        return -1;
     if (is_secondary(p))
         return borrow(p, function.bdf, fd);
     // Between the walk of EAL's memory and the next event no page may come or go.
@@ -97,6 +110,11 @@ bool may_probe(Library &p, const std::string &bdf) {
 std::optional<PciFunction> find_function(Library &p, const std::string &bdf) {
     const LockGuard lock(p.mutex);
     return p.devices.find(bdf);
+}
+
+bool has_start_error(Library &p) {
+    const LockGuard lock(p.mutex);
+    return !p.start_error.empty();
 }
 
 } // namespace
@@ -167,24 +185,33 @@ extern "C" {
     });
 }
 
+// In IOVA mode VA the PCI bus would end with "Expecting 'PA' IOVA mode", which tells nobody what to
+// do (v22.11, drivers/bus/pci/pci_common.c, rte_pci_probe_one_driver()). Without the wish it asks
+// for the device, and set_up() says it.
 [[gnu::visibility("default")]] int rte_vfio_noiommu_is_enabled() {
     return guarded(-1, [&] {
         Library *p = library();
         if (p == nullptr)
             return -1;
-        return is_ours(*p) ? 1 : p->eal.rte_vfio_noiommu_is_enabled();
+        if (!is_ours(*p))
+            return p->eal.rte_vfio_noiommu_is_enabled();
+        return p->eal.rte_eal_iova_mode() == RTE_IOVA_VA ? 0 : 1;
     });
 }
 
 // An application that allows no device at start and attaches one later: no bus has a wish then, and
 // EAL would choose VA, for good, as vfio's no-IOMMU groups look like an IOMMU to it (v22.11,
-// lib/eal/linux/eal.c, is_iommu_enabled()).
+// lib/eal/linux/eal.c, is_iommu_enabled()). Where no address is to be had, as another process has
+// the device, PA would end EAL with a message that does not say so (rte_eal_init()): it goes on in
+// mode VA, without the device, which is refused with the reason.
 [[gnu::visibility("default")]] enum rte_iova_mode rte_bus_get_iommu_class() {
     return guarded(RTE_IOVA_DC, [] {
         Library *p = library();
         if (p == nullptr)
             return RTE_IOVA_DC;
         const rte_iova_mode wish = p->eal.rte_bus_get_iommu_class();
+        if (has_start_error(*p))
+            return RTE_IOVA_VA;
         return wish == RTE_IOVA_DC && is_ours(*p) ? RTE_IOVA_PA : wish;
     });
 }

@@ -43,16 +43,37 @@ phys_addr_t physical_of_secondary(Library &p, const void *address) {
     return pa ? *pa : no_address(p, "physical address", pa.error());
 }
 
+// How long a device stays attached that the application has released. EAL holds its memory lock
+// until it has all pages of an attempt.
+constexpr std::uint64_t moment_us = 100'000;
+
+void end_moment(void * /*arg*/) {
+    (void)guarded(0, [] {
+        Library &p = *library();
+        p.eal.rte_mcfg_mem_read_lock();
+        {
+            const LockGuard lock(p.mutex);
+            p.devices.end_moment();
+        }
+        p.eal.rte_mcfg_mem_read_unlock();
+        return 0;
+    });
+}
+
 phys_addr_t physical(Library &p, const void *address) {
     p.was_asked = true;
     if (is_secondary(p))
         return physical_of_secondary(p, address);
-    {
-        const LockGuard lock(p.mutex);
-        register_callbacks(p);
-        if (auto ok = p.devices.attach_any(); !ok)
-            return no_address(p, "no device for physical addresses", ok.error());
+    const LockGuard lock(p.mutex);
+    register_callbacks(p);
+    const bool attached = p.devices.attached();
+    if (auto ok = p.devices.attach_any(); !ok) {
+        if (p.eal.rte_eal_iova_mode() == RTE_IOVA_DC) // not chosen yet
+            p.start_error = ok.error().message();
+        return no_address(p, "no device for physical addresses", ok.error());
     }
+    if (!attached && p.devices.is_for_a_moment())
+        (void)p.eal.rte_eal_alarm_set(moment_us, end_moment, nullptr);
     auto pa = p.memory.physical(address);
     return pa ? *pa : no_address(p, "physical address", pa.error());
 }

@@ -37,6 +37,8 @@ struct Library {
     std::set<std::string> borrowed GUARDED_BY(mutex);
 
     bool has_callbacks GUARDED_BY(mutex) = false;
+    // Why there was no physical address when EAL looked whether there are any, if there was none.
+    std::string start_error GUARDED_BY(mutex);
     std::atomic<bool> has_complained{false};
     std::atomic<bool> ours{false}; // a device of this process has ever been ours
     std::atomic<bool> was_asked{false};

@@ -99,12 +99,31 @@ TEST_F(PreloadDevices, NoneLeftSaysWhatIsWrong) {
     end();
 }
 
-TEST_F(PreloadDevices, AReleasedDeviceIsNotTakenAgainByItself) {
+TEST_F(PreloadDevices, AReleasedDeviceIsTakenAgainForAMoment) {
     eal.add_devargs("pci", first_bdf, RTE_DEV_ALLOWED);
+    EXPECT_OK(devices.attach_any());
+    EXPECT_FALSE(devices.is_for_a_moment());
+    devices.end_moment();
+    EXPECT_EQ(kernel.census().bound, 1U) << "before it was released it stays";
     EXPECT_OK(set_up(first_bdf));
     EXPECT_OK(devices.release(first_bdf));
-    EXPECT_EQ(code(devices.attach_any()), ENODEV);
+    // EAL's heap grows.
+    EXPECT_OK(devices.attach_any());
+    EXPECT_TRUE(devices.is_for_a_moment());
+    EXPECT_EQ(*memory.physical(eal.at(0)), *kernel.memory.pa(raw(base)));
     EXPECT_EQ(code(devices.release(first_bdf)), ENOENT);
+    devices.end_moment();
+    end();
+    // It comes back before the moment is over.
+    EXPECT_OK(devices.attach_any());
+    EXPECT_OK(set_up(first_bdf));
+    devices.end_moment();
+    EXPECT_EQ(kernel.census().bound, 1U);
+    EXPECT_OK(devices.release(first_bdf));
+    end();
+    kernel.devices[cdev_path].bound_elsewhere = true;
+    EXPECT_EQ(code(devices.attach_any()), EINVAL);
+    kernel.devices[cdev_path].bound_elsewhere = false;
     EXPECT_OK(set_up(first_bdf)) << "but when the application wants it";
     EXPECT_OK(devices.release(first_bdf));
     end();
@@ -118,11 +137,11 @@ TEST_F(PreloadDevices, TheLastOneDetachedOpensNoOther) {
     EXPECT_OK(set_up(first_bdf));
     EXPECT_OK(devices.release(first_bdf));
     eal.devargs.clear();
-    EXPECT_EQ(code(devices.attach_any()), ENODEV);
     EXPECT_FALSE(devices.any()) << "nobody gave it the second one";
     EXPECT_OK(set_up(second_bdf)) << "but it may probe it";
     EXPECT_OK(devices.release(second_bdf));
-    EXPECT_EQ(code(devices.attach_any()), ENODEV);
+    kernel.devices[cdev_path].bound_elsewhere = true;
+    EXPECT_EQ(code(devices.attach_any()), EINVAL) << "the first one, and no other";
     end();
 }
 
@@ -132,7 +151,8 @@ TEST_F(PreloadDevices, BlockedAtStartIsBlockedForGood) {
     EXPECT_OK(set_up(first_bdf));
     EXPECT_OK(devices.release(first_bdf));
     eal.devargs.clear();
-    EXPECT_EQ(code(devices.attach_any()), ENODEV);
+    kernel.devices[cdev_path].bound_elsewhere = true;
+    EXPECT_EQ(code(devices.attach_any()), EINVAL) << "the first one, and no other";
     end();
 }
 
@@ -223,6 +243,17 @@ TEST_F(PreloadDevices, ADeviceThatWillNotStopKeepsPinsForTheOthersToo) {
     EXPECT_EQ(kernel.census().pinned, 2 * page_2m);
     EXPECT_EQ(kernel.munmap(bar, 128 << 10), 0);
     end();
+}
+
+// IOVA mode VA: it has been bound to look whether there are addresses, and serves nothing.
+TEST_F(PreloadDevices, WhatIsAttachedForAddressesAloneCanBeClosed) {
+    EXPECT_OK(devices.attach_any());
+    devices.close_unused();
+    end();
+    EXPECT_OK(set_up(first_bdf));
+    devices.close_unused();
+    EXPECT_EQ(kernel.census().bound, 1U);
+    EXPECT_OK(devices.release(first_bdf));
 }
 
 TEST_F(PreloadDevices, MemoryThatIsNotWhereDpdkThinksRefusesTheDevice) {
