@@ -87,6 +87,10 @@ Result<void> BoundDevice::quiesce() {
     auto off = set_bus_master(false);
     // Without a reset the bus master bit alone has to do.
     auto done = can_reset_ ? reset() : off;
+    // While the kernel takes a device from its driver, at an unplug or unbind, it holds the lock
+    // that a reset needs, and resets it at the last close.
+    if (off && !done && done.error().code == EAGAIN)
+        done = {};
     quiet_ = off.has_value() || done.has_value();
     left_to_kernel_ = !quiet_;
     return off ? done : off;

@@ -34,7 +34,8 @@ public:
     BoundDevice &operator=(const BoundDevice &) = delete;
     ~BoundDevice();
 
-    // Stop DMA: bus master off, then VFIO_DEVICE_RESET. Both are tried; first error returned.
+    // Stop DMA: bus master off, then VFIO_DEVICE_RESET. Both are tried; first error returned. A
+    // device that is being taken away is not reset by us, and that is none.
     Result<void> quiesce();
     // Whether it does no DMA, as far as we wrote its configuration space.
     [[nodiscard]] bool is_quiet() const { return quiet_; }
