@@ -10,6 +10,18 @@
 #include "preload/log.hpp"
 
 namespace iommufd::preload {
+namespace {
+
+// EAL's --vfio-vf-token; all zeros are none.
+std::optional<VfToken> vf_token(const EalApi &eal) {
+    VfToken token{};
+    if (eal.vf_token != nullptr)
+        eal.vf_token(token.data());
+    return token == VfToken{} ? std::nullopt : std::optional(token);
+}
+
+} // namespace
+
 std::optional<PciFunction> Devices::find(const std::string &bdf) const {
     for (PciFunction &f : scan_vfio_cdevs(sysfs_))
         if (f.bdf == bdf && f.is_noiommu())
@@ -34,7 +46,9 @@ const Allowed &Devices::allowed() {
 }
 
 Result<void> Devices::attach(const PciFunction &function) {
-    auto attachment = TRY(Attachment::create(kernel_, memory_, function.cdev_path()));
+    const auto token = vf_token(eal_);
+    auto attachment =
+        TRY(Attachment::create(kernel_, memory_, function.cdev_path(), token ? &*token : nullptr));
     open_.emplace(function.bdf, Device{function, std::move(attachment)});
     if (open_.size() == 1)
         memory_.first_attached();

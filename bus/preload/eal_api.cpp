@@ -27,6 +27,7 @@ std::string EalApi::find() {
                ": link it with DPDK 22.11 to 25.11 as a shared library that is loaded at start";
     IOMMUFD_PRELOAD_EAL_FUNCTIONS(X)
 #undef X
+    vf_token = reinterpret_cast<decltype(vf_token)>(dlsym(RTLD_NEXT, "rte_eal_vfio_get_vf_token"));
     if (!is_known_version(rte_version()))
         return std::string("the application runs on ") + rte_version() +
                ", and this library knows DPDK 22.11 to 25.11: run it on one of those, or without "

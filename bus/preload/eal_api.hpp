@@ -31,6 +31,7 @@ namespace iommufd::preload {
     X(rte_bus_get_iommu_class)                                                                     \
     X(rte_vfio_container_dma_map)                                                                  \
     X(rte_vfio_container_dma_unmap)                                                                \
+    X(rte_vfio_container_create)                                                                   \
     X(rte_extmem_unregister)                                                                       \
     X(rte_eal_alarm_set)                                                                           \
     X(rte_devargs_next)                                                                            \
@@ -57,6 +58,8 @@ struct EalApi {
 #define X(name) decltype(&::name) name = nullptr;
     IOMMUFD_PRELOAD_EAL_FUNCTIONS(X)
 #undef X
+    // rte_eal_vfio_get_vf_token(), which is experimental: a UUID of 16 bytes.
+    void (*vf_token)(unsigned char *uuid) = nullptr;
 
     // Fills all of it. What is missing or wrong, as one sentence without its full stop; empty if
     // nothing is.

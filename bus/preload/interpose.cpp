@@ -12,6 +12,7 @@
 //     rte_bus_get_iommu_class       IOVA mode PA, where no bus has a wish and --device names one
 //     rte_vfio_container_dma_map    pin what an application has said devices will reach
 //     rte_vfio_container_dma_unmap
+//     rte_vfio_container_create     no: without an IOMMU there is one address space
 //     rte_extmem_unregister, munmap unpin what was pinned of the memory page by page
 //
 // Devices that are not no-IOMMU cdevs, and processes that have none, get DPDK's own functions.
@@ -213,6 +214,20 @@ extern "C" {
         if (has_start_error(*p))
             return RTE_IOVA_VA;
         return wish == RTE_IOVA_DC && is_ours(*p) ? RTE_IOVA_PA : wish;
+    });
+}
+
+[[gnu::visibility("default")]] int rte_vfio_container_create() {
+    return guarded(-1, [] {
+        Library *p = library();
+        if (p == nullptr)
+            return -1;
+        if (!is_ours(*p))
+            return p->eal.rte_vfio_container_create();
+        log(RTE_LOG_ERR, "rte_vfio_container_create: without an IOMMU all devices of a process "
+                         "share one address "
+                         "space: use RTE_VFIO_DEFAULT_CONTAINER_FD");
+        return -1;
     });
 }
 

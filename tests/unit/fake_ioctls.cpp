@@ -275,8 +275,9 @@ int FakeKernel::cdev_ioctl(CdevFile &file, unsigned long request, void *arg) {
 
 // vfio_df_ioctl_bind_iommufd(), vfio_pci_core_enable()
 int FakeKernel::bind(CdevFile &file, const uapi::device_bind_iommufd *arg) {
-    if (arg->argsz < offsetof(uapi::device_bind_iommufd, token_uuid_ptr) || arg->flags != 0 ||
-        arg->iommufd < 0)
+    const bool has_token = (arg->flags & uapi::bind_flag_token) != 0;
+    if (arg->argsz < offsetof(uapi::device_bind_iommufd, token_uuid_ptr) ||
+        (arg->flags & ~uapi::bind_flag_token) != 0 || arg->iommufd < 0)
         return -EINVAL;
     if (file.device->group_open)
         return -EBUSY;
@@ -286,6 +287,12 @@ int FakeKernel::bind(CdevFile &file, const uapi::device_bind_iommufd *arg) {
     });
     if (elsewhere || file.device->bound_elsewhere)
         return -EINVAL;
+    // vfio_pci_validate_vf_token()
+    if (!file.device->token && has_token)
+        return -EINVAL;
+    if (file.device->token && (!has_token || *reinterpret_cast<const VfToken *>(
+                                                 arg->token_uuid_ptr) != *file.device->token))
+        return -EACCES;
     const auto iommufd = fds_.find(arg->iommufd);
     if (iommufd == fds_.end() || !iommufd->second.iommu)
         return -EBADF;

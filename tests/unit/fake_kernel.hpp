@@ -25,6 +25,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -49,6 +50,7 @@ struct FakeDevice {
     bool can_reset = true;
     bool group_open = false;      // the vfio group's node is open: BIND says EBUSY
     bool bound_elsewhere = false; // by another process: BIND says EINVAL
+    std::optional<VfToken> token; // of a VF, or of a PF that has some: BIND says EACCES without
 
     std::array<std::uint8_t, 4096> config{};
     bool dma_live = false;     // bus master switched on, and neither it off nor a reset since

@@ -7,16 +7,16 @@ namespace iommufd {
 namespace {
 
 Result<AttachedDevice> open_and_attach(Kernel &kernel, AddressSpace &space,
-                                       const std::string &cdev_path) {
+                                       const std::string &cdev_path, const VfToken *token) {
     TRY(space.open());
-    return attach(TRY(BoundDevice::open(kernel, cdev_path, space.iommufd())), space.ioas());
+    return attach(TRY(BoundDevice::open(kernel, cdev_path, space.iommufd(), token)), space.ioas());
 }
 
 } // namespace
 
 Result<Attachment> Attachment::create(Kernel &kernel, DeviceMemory &memory,
-                                      const std::string &cdev_path) {
-    auto attached = open_and_attach(kernel, memory.space(), cdev_path);
+                                      const std::string &cdev_path, const VfToken *token) {
+    auto attached = open_and_attach(kernel, memory.space(), cdev_path, token);
     if (!attached) {
         if (memory.attached() == 0)
             memory.space().close();

@@ -46,7 +46,7 @@ class Attachment {
 public:
     // Both outlive it. On error nothing stays open.
     static Result<Attachment> create(Kernel &kernel, DeviceMemory &memory,
-                                     const std::string &cdev_path);
+                                     const std::string &cdev_path, const VfToken *token = nullptr);
     Attachment(Attachment &&other) noexcept
         : memory_(std::exchange(other.memory_, nullptr)), attached_(std::move(other.attached_)) {}
     Attachment &operator=(Attachment &&) noexcept = delete;

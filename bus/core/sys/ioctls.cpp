@@ -100,9 +100,12 @@ int Kernel::noiommu_get_pa(int iommufd, std::uint32_t ioas_id, std::span<PaQuery
     return 0;
 }
 
-int device_bind_iommufd(Kernel &kernel, int cdev, int iommufd) {
-    uapi::device_bind_iommufd arg{
-        .argsz = sizeof(arg), .flags = 0, .iommufd = iommufd, .out_devid = 0, .token_uuid_ptr = 0};
+int device_bind_iommufd(Kernel &kernel, int cdev, int iommufd, const VfToken *token) {
+    uapi::device_bind_iommufd arg{.argsz = sizeof(arg),
+                                  .flags = token == nullptr ? 0 : uapi::bind_flag_token,
+                                  .iommufd = iommufd,
+                                  .out_devid = 0,
+                                  .token_uuid_ptr = reinterpret_cast<std::uintptr_t>(token)};
     return kernel.ioctl(cdev, uapi::device_bind_iommufd_request, &arg);
 }
 

@@ -7,6 +7,7 @@
 //
 // Convention: a negative errno for failure, never the thread's errno.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -90,7 +91,10 @@ struct RegionInfo {
     bool can_mmap;
 };
 
-int device_bind_iommufd(Kernel &kernel, int cdev, int iommufd);
+// What the driver of a port and that of its virtual functions share
+// (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN).
+using VfToken = std::array<std::uint8_t, 16>;
+int device_bind_iommufd(Kernel &kernel, int cdev, int iommufd, const VfToken *token = nullptr);
 int device_attach_iommufd_pt(Kernel &kernel, int cdev, std::uint32_t ioas_id);
 int device_detach_iommufd_pt(Kernel &kernel, int cdev);
 int device_get_info(Kernel &kernel, int cdev, DeviceInfo *info);

@@ -124,6 +124,7 @@ struct region_info {
     std::uint64_t offset;
 };
 
+constexpr std::uint32_t bind_flag_token = 1U << 0;
 struct device_bind_iommufd {
     std::uint32_t argsz;
     std::uint32_t flags;

@@ -40,6 +40,10 @@ std::string bind_remedy(int ret) {
     case EBUSY:
         return "the vfio group of the device is open: DPDK's PCI bus or another process holds it; "
                "add --no-pci (or -b for this device) or stop that process";
+    case EACCES:
+        return "it shares a token with a driver in user space, of its physical or virtual "
+               "functions: "
+               "give it by EAL's --vfio-vf-token";
     case EINVAL:
         return "another process, or another bus of this one, has bound the device";
     default:
@@ -49,12 +53,17 @@ std::string bind_remedy(int ret) {
 
 } // namespace
 
-Result<BoundDevice> BoundDevice::open(Kernel &kernel, const std::string &cdev_path, int iommufd) {
+Result<BoundDevice> BoundDevice::open(Kernel &kernel, const std::string &cdev_path, int iommufd,
+                                      const VfToken *token) {
     const int fd = kernel.open(cdev_path.c_str(), O_RDWR);
     if (fd < 0)
         return failure(fd, "open of " + cdev_path, open_remedy(fd));
     BoundDevice device(kernel, cdev_path, Fd(kernel, fd));
-    if (const int ret = device_bind_iommufd(kernel, fd, iommufd); ret < 0)
+    int ret = device_bind_iommufd(kernel, fd, iommufd, token);
+    // A device that is neither a port with virtual functions nor one of these takes none.
+    if (ret == -EINVAL && token != nullptr)
+        ret = device_bind_iommufd(kernel, fd, iommufd);
+    if (ret < 0)
         return failure(ret, device.describe("VFIO_DEVICE_BIND_IOMMUFD"), bind_remedy(ret));
     TRY(device.find_config_region());
     return device;

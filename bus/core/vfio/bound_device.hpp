@@ -26,7 +26,9 @@ namespace iommufd {
 class BoundDevice {
 public:
     // Open the cdev and bind it: the function is reset and no bus master. kernel outlives it.
-    static Result<BoundDevice> open(Kernel &kernel, const std::string &cdev_path, int iommufd);
+    // token: for a device that asks for one; others do without.
+    static Result<BoundDevice> open(Kernel &kernel, const std::string &cdev_path, int iommufd,
+                                    const VfToken *token = nullptr);
 
     BoundDevice(BoundDevice &&) noexcept = default;
     BoundDevice &operator=(BoundDevice &&) noexcept = delete;

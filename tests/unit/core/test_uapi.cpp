@@ -142,6 +142,7 @@ TEST(Uapi, DeviceBindIommufd) {
     EXPECT_SAME_FIELD(device_bind_iommufd, vfio_device_bind_iommufd, out_devid);
     EXPECT_SAME_FIELD(device_bind_iommufd, vfio_device_bind_iommufd, token_uuid_ptr);
     EXPECT_EQ(uapi::device_bind_iommufd_request, VFIO_DEVICE_BIND_IOMMUFD);
+    EXPECT_EQ(uapi::bind_flag_token, VFIO_DEVICE_BIND_FLAG_TOKEN);
 }
 
 TEST(Uapi, DeviceAttachAndDetach) {

@@ -256,6 +256,25 @@ TEST_F(PreloadDevices, WhatIsAttachedForAddressesAloneCanBeClosed) {
     EXPECT_OK(devices.release(first_bdf));
 }
 
+TEST_F(PreloadDevices, ATokenOfEalsIsGivenToWhoAsksForOne) {
+    const VfToken token{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    kernel.devices[cdev_path].token = token;
+    const auto without = set_up(first_bdf);
+    EXPECT_EQ(code(without), EACCES);
+    EXPECT_TRUE(contains(message(without), "give it by EAL's --vfio-vf-token"));
+    eal.api.vf_token = [](unsigned char *uuid) {
+        for (unsigned char i = 0; i < 16; ++i)
+            uuid[i] = static_cast<unsigned char>(i + 1);
+    };
+    EXPECT_OK(set_up(first_bdf));
+    EXPECT_OK(set_up(second_bdf)) << "which knows of none";
+    EXPECT_OK(devices.release(first_bdf));
+    EXPECT_OK(devices.release(second_bdf));
+    kernel.devices[cdev_path].token = VfToken{9};
+    EXPECT_EQ(code(set_up(first_bdf)), EACCES) << "another one";
+    end();
+}
+
 TEST_F(PreloadDevices, MemoryThatIsNotWhereDpdkThinksRefusesTheDevice) {
     eal.take(0, 0x1234000);
     EXPECT_EQ(code(set_up(first_bdf)), EFAULT);
