@@ -15,7 +15,7 @@ bool is_known_version(const char *version) {
     if (std::sscanf(version, "DPDK %u.%u", &year, &month) != 2)
         return false;
     const unsigned int release = year * 100 + month;
-    return release >= 2211 && release <= 2511;
+    return release >= 2211 && release <= 2607;
 }
 
 std::string EalApi::find() {
@@ -24,13 +24,13 @@ std::string EalApi::find() {
     function = reinterpret_cast<decltype(function)>(dlsym(RTLD_NEXT, #function));                  \
     if (function == nullptr)                                                                       \
         return "the application's DPDK has no shared function " #function                          \
-               ": link it with DPDK 22.11 to 25.11 as a shared library that is loaded at start";
+               ": link it with DPDK 22.11 to 26.07 as a shared library that is loaded at start";
     IOMMUFD_PRELOAD_EAL_FUNCTIONS(X)
 #undef X
     vf_token = reinterpret_cast<decltype(vf_token)>(dlsym(RTLD_NEXT, "rte_eal_vfio_get_vf_token"));
     if (!is_known_version(rte_version()))
         return std::string("the application runs on ") + rte_version() +
-               ", and this library knows DPDK 22.11 to 25.11: run it on one of those, or without "
+               ", and this library knows DPDK 22.11 to 26.07: run it on one of those, or without "
                "this library";
     return {};
 }

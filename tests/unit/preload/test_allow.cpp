@@ -70,9 +70,10 @@ TEST(Allow, WhatTheLauncherNamesComesFirst) {
 }
 
 TEST(Allow, VersionsOfDpdk) {
-    for (const char *known : {"DPDK 22.11.0", "DPDK 22.11.11", "DPDK 24.11.4", "DPDK 25.11.2"})
+    for (const char *known :
+         {"DPDK 22.11.0", "DPDK 22.11.11", "DPDK 24.11.4", "DPDK 25.11.2", "DPDK 26.07.0"})
         EXPECT_TRUE(is_known_version(known)) << known;
-    for (const char *other : {"DPDK 21.11.0", "DPDK 26.03.0", "DPDK 26.07.0", "", "25.11"})
+    for (const char *other : {"DPDK 21.11.0", "DPDK 26.11.0", "DPDK 26.11.0-rc1", "", "25.11"})
         EXPECT_FALSE(is_known_version(other)) << other;
 }
 
