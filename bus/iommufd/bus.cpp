@@ -25,6 +25,7 @@
 #include <rte_version.h>
 
 #include "iommufd/device.hpp"
+#include "iommufd/dpdk_compat.hpp"
 #include "iommufd/log.hpp"
 #include "iommufd/physical_addresses.hpp"
 #include "iommufd/process_memory.hpp"
@@ -45,28 +46,26 @@ int dma_unmap(rte_device *device, void *addr, std::uint64_t iova, std::size_t le
 rte_iova_mode iommu_class();
 rte_device *find_device(const rte_device *start, rte_dev_cmp_t cmp, const void *data);
 void *iterate(const void *start, const char *str, const rte_dev_iterator *it);
+bool match(const rte_driver *driver, const rte_device *device);
 
-// EAL keeps a pointer to it and writes its name, so it must be there before constructors run:
-// a dynamically initialised object would be overwritten after RTE_REGISTER_BUS.
-constinit rte_bus the_bus = {
-    .next = {},
-    .name = nullptr,
+constexpr BusOperations operations = {
     .scan = scan,
     .probe = probe,
-    .find_device = find_device,
+    .cleanup = cleanup,
     .plug = plug,
     .unplug = unplug,
     .parse = parse,
-    .devargs_parse = nullptr,
     .dma_map = dma_map,
     .dma_unmap = dma_unmap,
-    .conf = {},
-    .get_iommu_class = iommu_class,
-    .dev_iterate = iterate,
-    .hot_unplug_handler = nullptr,
-    .sigbus_handler = nullptr,
-    .cleanup = cleanup,
+    .iommu_class = iommu_class,
+    .find_device = find_device,
+    .iterate = iterate,
+    .match = match,
 };
+
+// EAL keeps a pointer to it and writes its name, so it must be there before constructors run:
+// a dynamically initialised object would be overwritten after RTE_REGISTER_BUS.
+constinit rte_bus the_bus = make_bus<operations>();
 
 // Never destroyed: EAL may call back while the process exits.
 std::vector<std::unique_ptr<Device>> &devices() {
@@ -314,11 +313,36 @@ void *iterate(const void *start, const char *str, const rte_dev_iterator * /*it*
     return nullptr;
 }
 
-} // namespace
+bool match(const rte_driver *driver, const rte_device *device) {
+    return has_id(*container_of(driver, rte_iommufd_driver, driver),
+                  RTE_DEV_TO_IOMMUFD(device)->id);
+}
 
-std::vector<rte_iommufd_driver *> &drivers() {
+// Built for another DPDK, the bus is in none of its lists, and lists are not to be trusted.
+bool is_registered() {
+    return the_bus.name != nullptr;
+}
+
+std::vector<rte_iommufd_driver *> &all_drivers() {
     static auto *all = new std::vector<rte_iommufd_driver *>;
     return *all;
+}
+
+} // namespace
+
+const std::vector<rte_iommufd_driver *> &drivers() {
+    return all_drivers();
+}
+
+void add_driver(rte_iommufd_driver *driver) {
+    all_drivers().push_back(driver);
+    if (is_registered())
+        list_driver(the_bus, driver->driver);
+}
+
+void remove_driver(rte_iommufd_driver *driver) {
+    if (std::erase(all_drivers(), driver) != 0 && is_registered())
+        unlist_driver(the_bus, driver->driver);
 }
 
 std::vector<rte_iommufd_remap_callback_t> &remap_callbacks() {

@@ -8,8 +8,11 @@
 
 namespace iommufd::eal {
 
-// Registered drivers, in order. Changed by constructors and destructors of plugins only.
-std::vector<rte_iommufd_driver *> &drivers();
+// Registered drivers, in order. Changed by constructors and destructors of plugins only; removing
+// one that is not there does nothing.
+const std::vector<rte_iommufd_driver *> &drivers();
+void add_driver(rte_iommufd_driver *driver);
+void remove_driver(rte_iommufd_driver *driver);
 
 // Of mempools, for an address space that has been filled anew; changed likewise.
 std::vector<rte_iommufd_remap_callback_t> &remap_callbacks();

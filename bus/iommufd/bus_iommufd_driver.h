@@ -205,7 +205,11 @@ __rte_internal bool rte_iommufd_check_dpdk_version(const char *plugin, unsigned 
 }
 #endif
 
-/** Register @p drv under the name @p nm when the plugin is loaded. */
+/**
+ * Register @p drv under the name @p nm when the plugin is loaded. The name is left in the object
+ * file as pmdinfogen looks for it: RTE_PMD_EXPORT_NAME() takes another number of arguments
+ * since 25.07.
+ */
 #define RTE_PMD_REGISTER_IOMMUFD(nm, drv)                                                          \
     RTE_INIT(iommufd_init_##nm) {                                                                  \
         if (!rte_iommufd_check_dpdk_version(RTE_STR(nm), RTE_VER_YEAR, RTE_VER_MONTH))             \
@@ -213,6 +217,6 @@ __rte_internal bool rte_iommufd_check_dpdk_version(const char *plugin, unsigned 
         (drv).driver.name = RTE_STR(nm);                                                           \
         rte_iommufd_register(&(drv));                                                              \
     }                                                                                              \
-    RTE_PMD_EXPORT_NAME(nm, __COUNTER__)
+    __attribute__((used)) static const char this_pmd_name_##nm[] = RTE_STR(nm)
 
 #endif /* BUS_IOMMUFD_DRIVER_H */

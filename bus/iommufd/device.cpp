@@ -120,11 +120,17 @@ Device::Device(const PciFunction &f) : rte_iommufd_device{}, function(f) {
     device.numa_node = f.numa_node;
 }
 
+bool has_id(const rte_iommufd_driver &driver, const rte_pci_id &id) {
+    for (const rte_pci_id *entry = driver.id_table; entry->vendor_id != 0; ++entry)
+        if (id_matches(*entry, id))
+            return true;
+    return false;
+}
+
 rte_iommufd_driver *find_driver(const rte_pci_id &id) {
     for (rte_iommufd_driver *driver : drivers())
-        for (const rte_pci_id *entry = driver->id_table; entry->vendor_id != 0; ++entry)
-            if (id_matches(*entry, id))
-                return driver;
+        if (has_id(*driver, id))
+            return driver;
     return nullptr;
 }
 

@@ -25,6 +25,9 @@ inline Device *device_of(rte_iommufd_device *dev) {
     return static_cast<Device *>(dev);
 }
 
+// Whether a driver's table has the ID.
+bool has_id(const rte_iommufd_driver &driver, const rte_pci_id &id);
+
 // The first registered driver whose table has the ID; nullptr if none has.
 rte_iommufd_driver *find_driver(const rte_pci_id &id);
 

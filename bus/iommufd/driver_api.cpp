@@ -35,13 +35,13 @@ int on_device(const rte_iommufd_device *dev, F &&operation) {
 
 void rte_iommufd_register(rte_iommufd_driver *driver) {
     (void)guarded([=] {
-        iommufd::eal::drivers().push_back(driver);
+        iommufd::eal::add_driver(driver);
         return 0;
     });
 }
 
 void rte_iommufd_unregister(rte_iommufd_driver *driver) {
-    std::erase(iommufd::eal::drivers(), driver);
+    iommufd::eal::remove_driver(driver);
 }
 
 int rte_iommufd_read_config(const rte_iommufd_device *dev, void *buf, size_t len, off_t offset) {

@@ -15,6 +15,7 @@
 #include "ethdev/igb_ethdev.hpp"
 #include "igb_log.hpp"
 #include "rxtx/igb_rx.hpp"
+#include "rxtx/igb_rx_fields.hpp"
 #include "rxtx/igb_tx.hpp"
 
 namespace igb {
@@ -332,7 +333,7 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.dev_close = dev_close;
     ops.dev_reset = dev_reset;
     ops.dev_infos_get = dev_infos_get;
-    ops.dev_supported_ptypes_get = supported_ptypes_get;
+    ops.dev_supported_ptypes_get = supported_ptypes_op<supported_ptypes>();
     ops.link_update = link_update;
     ops.promiscuous_enable = promiscuous_enable;
     ops.promiscuous_disable = promiscuous_disable;
@@ -341,7 +342,7 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.mac_addr_set = mac_addr_set;
     ops.mtu_set = mtu_set;
     ops.vlan_offload_set = vlan_offload_set;
-    ops.stats_get = stats_get;
+    ops.stats_get = stats_op<stats_get>();
     ops.stats_reset = stats_reset;
     ops.rx_queue_setup = rx_queue_setup;
     ops.rx_queue_release = rx_queue_release;

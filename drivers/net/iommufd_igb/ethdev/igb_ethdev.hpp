@@ -13,6 +13,7 @@
 #include <rte_ethdev.h>
 
 #include "hw/igb_hw.hpp"
+#include "igb_dpdk.hpp"
 
 namespace igb {
 
@@ -87,7 +88,6 @@ std::uint32_t smallest_rx_buffer(const rte_eth_dev *dev);
 
 // ethdev/igb_ethdev_ops.cpp
 int dev_infos_get(rte_eth_dev *dev, rte_eth_dev_info *info);
-const std::uint32_t *supported_ptypes_get(rte_eth_dev *dev);
 int vlan_offload_set(rte_eth_dev *dev, int mask);
 int link_update(rte_eth_dev *dev, int wait_to_complete);
 int promiscuous_enable(rte_eth_dev *dev);
@@ -100,7 +100,7 @@ int mtu_set(rte_eth_dev *dev, std::uint16_t mtu);
 int check_buffers(const rte_eth_dev *dev, std::uint16_t mtu);
 
 // igb_ethdev_stats.cpp
-int stats_get(rte_eth_dev *dev, rte_eth_stats *stats);
+int stats_get(rte_eth_dev *dev, rte_eth_stats &stats, QueueStats *queues);
 int stats_reset(rte_eth_dev *dev);
 // Add the registers' counts up, before a reset of the device loses them for instance.
 void stats_collect(rte_eth_dev *dev);

@@ -11,7 +11,6 @@
 #include "ethdev/igb_ethdev.hpp"
 #include "igb_log.hpp"
 #include "rxtx/igb_rx.hpp"
-#include "rxtx/igb_rx_fields.hpp"
 #include "rxtx/igb_rxtx.hpp"
 #include "rxtx/igb_tx.hpp"
 
@@ -75,10 +74,6 @@ int dev_infos_get(rte_eth_dev *, rte_eth_dev_info *info) {
     info->speed_capa = RTE_ETH_LINK_SPEED_10M_HD | RTE_ETH_LINK_SPEED_10M |
                        RTE_ETH_LINK_SPEED_100M_HD | RTE_ETH_LINK_SPEED_100M | RTE_ETH_LINK_SPEED_1G;
     return 0;
-}
-
-const std::uint32_t *supported_ptypes_get(rte_eth_dev *) {
-    return supported_ptypes;
 }
 
 int vlan_offload_set(rte_eth_dev *dev, int) {

@@ -16,18 +16,16 @@
 #include <rte_branch_prediction.h>
 #include <rte_lcore.h>
 #include <rte_mempool.h>
-#include <rte_version.h>
 
+#include "igb_dpdk.hpp"
 #include "rxtx/igb_rxtx.hpp"
 
 namespace igb {
 
 namespace {
 
-// The library's own accounting and cookies are kept by its own functions only, and DPDK 26.07
-// counts the length of a cache in another way.
-#if defined(RTE_LIBRTE_MEMPOOL_STATS) || defined(RTE_LIBRTE_MEMPOOL_DEBUG) ||                      \
-    RTE_VERSION >= RTE_VERSION_NUM(26, 7, 0, 0)
+// The library's own accounting and cookies are kept by its own functions only.
+#if defined(RTE_LIBRTE_MEMPOOL_STATS) || defined(RTE_LIBRTE_MEMPOOL_DEBUG)
 constexpr bool cache_is_a_stack = false;
 #else
 constexpr bool cache_is_a_stack = true;
@@ -67,7 +65,7 @@ inline bool get_batch(rte_mempool *pool, void **objects) {
 inline void put_batch(rte_mempool *pool, void *const *objects) {
     if constexpr (cache_is_a_stack) {
         rte_mempool_cache *cache = rte_mempool_default_cache(pool, rte_lcore_id());
-        if (likely(cache != nullptr && cache->len + batch_size <= cache->flushthresh)) {
+        if (likely(cache != nullptr && cache->len + batch_size <= most_cached(*cache))) {
             const std::uint32_t length = cache->len;
             cache->len = length + batch_size;
             copy_batch(&cache->objs[length], objects);

@@ -22,14 +22,6 @@
 
 namespace igb {
 
-// The DMA address of an iommufd pool's mbuf is in the mbuf; a DPDK without that field
-// (RTE_IOVA_AS_PA up to 22.11, RTE_IOVA_IN_MBUF from 23.11) would need a lookup per packet.
-#if defined(RTE_IOVA_IN_MBUF)
-static_assert(RTE_IOVA_IN_MBUF, "DPDK must be built with the IOVA in the mbuf");
-#else
-static_assert(RTE_IOVA_AS_PA, "DPDK must be built with the IOVA in the mbuf");
-#endif
-
 // Descriptors refilled, completed and reported together.
 inline constexpr std::uint16_t batch_size = 32;
 

@@ -22,9 +22,9 @@ namespace igb {
 namespace {
 
 // What a register is loaded from: two loads, of which the second is taken for the pool alone.
-static_assert(offsetof(rte_mbuf, data_off) == offsetof(rte_mbuf, buf_iova) + 8);
+static_assert(offsetof(rte_mbuf, data_off) == mbuf_iova_offset + 8);
 static_assert(offsetof(rte_mbuf, refcnt) == offsetof(rte_mbuf, data_off) + 2);
-static_assert(offsetof(rte_mbuf, ol_flags) == offsetof(rte_mbuf, buf_iova) + 16);
+static_assert(offsetof(rte_mbuf, ol_flags) == mbuf_iova_offset + 16);
 static_assert(offsetof(rte_mbuf, pool) % 8 == 0 && offsetof(rte_mbuf, pool) >= 24);
 
 inline __m256i load_quads(const rte_mbuf *mbuf, std::size_t offset) {
@@ -69,7 +69,7 @@ struct Avx2 {
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < packets_per_loop; i++) {
             mbufs.fields[i] = _mm256_blend_epi32(
-                load_quads(packets[i], offsetof(rte_mbuf, buf_iova)),
+                load_quads(packets[i], mbuf_iova_offset),
                 load_quads(packets[i], offsetof(rte_mbuf, pool) - 24), last_quad);
             mbufs.differences =
                 _mm256_or_si256(mbufs.differences, _mm256_xor_si256(mbufs.fields[i], plain.value));

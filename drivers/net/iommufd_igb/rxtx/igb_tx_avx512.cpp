@@ -18,7 +18,7 @@ namespace igb {
 namespace {
 
 static_assert(RTE_CACHE_LINE_MIN_SIZE == 64);
-static_assert(offsetof(rte_mbuf, buf_iova) == 1 * 8);
+static_assert(mbuf_iova_offset == 1 * 8);
 static_assert(offsetof(rte_mbuf, data_off) == 2 * 8);
 static_assert(offsetof(rte_mbuf, refcnt) == 2 * 8 + 2);
 static_assert(offsetof(rte_mbuf, ol_flags) == 3 * 8);
