@@ -41,6 +41,8 @@ struct Variant {
     std::uint16_t port = 0;
     // Buffers come from the pool and are freed into it; else the variant keeps its own.
     bool uses_pool = true;
+    // A checksum that nobody has checked is unknown; with stock it is good.
+    bool unchecked_is_unknown = false;
     // Smallest number of packets it can be asked for.
     unsigned int smallest_burst = 1;
 };

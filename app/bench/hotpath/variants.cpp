@@ -114,6 +114,7 @@ std::unique_ptr<Variant> make_ours(const Ours &ours) {
         throw std::runtime_error("net_iommufd_igb was not loaded (--plugin)");
     auto variant = new_variant(ours.name, nic_82576, our_pool);
     variant->driver = file.path;
+    variant->unchecked_is_unknown = true;
     variant->port = probe_iommufd(our_driver, *variant->device, device_name("iommufd:"));
     start_port(*variant, ours.simd_bits, ours.tx_offloads);
     if (variant->rx.mode.find(ours.mode) == std::string::npos)

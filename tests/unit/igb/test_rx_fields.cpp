@@ -48,8 +48,12 @@ protected:
 
         if (written.status & 1u << 3)
             all |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
-        all |= written.status & 1u << 30 ? RTE_MBUF_F_RX_IP_CKSUM_BAD : RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-        all |= written.status & 1u << 29 ? RTE_MBUF_F_RX_L4_CKSUM_BAD : RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+        if (written.status & 1u << 6)
+            all |= written.status & 1u << 30 ? RTE_MBUF_F_RX_IP_CKSUM_BAD
+                                             : RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+        if (written.status & (1u << 5 | 1u << 4))
+            all |= written.status & 1u << 29 ? RTE_MBUF_F_RX_L4_CKSUM_BAD
+                                             : RTE_MBUF_F_RX_L4_CKSUM_GOOD;
         return all;
     }
 
@@ -109,9 +113,10 @@ TEST_P(RxFieldsTest, OffloadFieldsOfEveryType) {
     std::uint32_t number = 0;
 
     for (std::uint32_t info = 0; info < 1u << 16; info += 7, number++) {
-        const std::uint32_t status = good_status | (number & 1 ? rx_status::VP : 0) |
-                                     (number & 2 ? rx_status::L4E : 0) |
-                                     (number & 4 ? rx_status::IPE : 0);
+        const std::uint32_t status =
+            good_status | (number & 1 ? rx_status::VP : 0) | (number & 2 ? rx_status::L4E : 0) |
+            (number & 4 ? rx_status::IPE : 0) | (number & 8 ? rx_status::IPCS : 0) |
+            (number & 16 ? rx_status::TCPCS : 0) | (number & 32 ? rx_status::UDPCS : 0);
         const auto length = static_cast<std::uint16_t>(1 + number % 2048);
         const auto vlan = static_cast<std::uint16_t>(number * 31);
         const std::uint32_t hash = number * 0x9E3779B9u;

@@ -302,8 +302,7 @@ TEST_F(RxLookupTest, PinnedBuffersAreReceivedInto) {
     ASSERT_EQ(1u, mbufs.size());
     const rte_mbuf &mbuf = *mbufs[0];
     EXPECT_EQ(frame(1), contents(&mbuf));
-    EXPECT_EQ(RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD,
-              mbuf.ol_flags);
+    EXPECT_EQ(std::uint64_t{RTE_MBUF_F_EXTERNAL}, mbuf.ol_flags);
     EXPECT_EQ(RTE_PKTMBUF_HEADROOM, mbuf.data_off);
     const char *reason = nullptr;
     EXPECT_EQ(0, rte_mbuf_check(&mbuf, 1, &reason)) << reason;

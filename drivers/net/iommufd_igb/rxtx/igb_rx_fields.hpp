@@ -10,15 +10,19 @@
 //     lo 10:4   packet type (unless lo 15, ETQF)     packet_type
 //     lo 63:32  RSS hash                             hash.rss
 //     hi 3      VP                                   ol_flags  VLAN, VLAN_STRIPPED
-//     hi 30:29  IPE, L4E                             ol_flags  IP and L4 checksum good or bad
+//     hi 6:4    IPCS, TCPCS, UDPCS: was checked      ol_flags  IP and L4 checksum good or bad,
+//     hi 30:29  IPE, L4E: is wrong                             neither where none was checked
 //     hi 47:32  length                               pkt_len, data_len
 //     hi 63:48  VLAN tag                             vlan_tci
 //
 // The fields have the values that DPDK's own driver gives them (DPDK 22.11.11,
-// drivers/net/e1000/igb_rxtx.c), whatever is configured: a checksum that was not checked is
-// not in error and is called good; hash and tag are copied, and valid where ol_flags says so.
+// drivers/net/e1000/igb_rxtx.c), whatever is configured: hash and tag are copied, and valid where
+// ol_flags says so. Checksums alone are another matter: that driver calls good what is not in
+// error, though nobody has checked it (offload off, ARP, a fragment); here that is unknown, which
+// is neither flag.
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -100,36 +104,62 @@ inline constexpr std::uint32_t supported_ptypes[] = {
     RTE_PTYPE_INNER_L4_UDP,  RTE_PTYPE_UNKNOWN,
 };
 
-// ol_flags by IPE and L4E.
-constexpr std::array<std::uint32_t, 4> checksum_flags = {
-    RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD,
-    RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_BAD,
-    RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_GOOD,
-    RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD,
-};
-
 // ol_flags of a stripped tag.
 inline constexpr std::uint32_t vlan_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
 
-// ol_flags by RSS type and, above it, VP: a lookup takes half the instructions of arithmetic.
-consteval std::array<std::uint32_t, 2 * (rx_info::RSS_TYPE_MASK + 1)> make_hash_vlan_flags() {
-    std::array<std::uint32_t, 2 * (rx_info::RSS_TYPE_MASK + 1)> table{};
+inline constexpr std::uint32_t ip_checksum_flags =
+    RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_BAD;
+inline constexpr std::uint32_t l4_checksum_flags =
+    RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_BAD;
 
-    for (std::uint32_t i = 0; i < table.size(); i++)
-        table[i] = (i & rx_info::RSS_TYPE_MASK ? std::uint32_t{RTE_MBUF_F_RX_RSS_HASH} : 0) |
-                   (i > rx_info::RSS_TYPE_MASK ? vlan_flags : 0);
+// ol_flags of checksums by a descriptor's status, if both had been checked; and those of them that
+// have been.
+constexpr std::uint32_t checksum_result(std::uint32_t status) {
+    return (status & rx_status::IPE ? RTE_MBUF_F_RX_IP_CKSUM_BAD : RTE_MBUF_F_RX_IP_CKSUM_GOOD) |
+           (status & rx_status::L4E ? RTE_MBUF_F_RX_L4_CKSUM_BAD : RTE_MBUF_F_RX_L4_CKSUM_GOOD);
+}
+
+constexpr std::uint32_t checksums_checked(std::uint32_t status) {
+    return (status & rx_status::IPCS ? ip_checksum_flags : 0) |
+           (status & (rx_status::TCPCS | rx_status::UDPCS) ? l4_checksum_flags : 0);
+}
+
+// The scalar code looks all flags but the hash's up at once: turned by three bits to the left, a
+// status has L4E, IPE and RXE below DD, and what is asked for up to IPCS in the lowest ten bits.
+inline constexpr int status_turn = 3;
+inline constexpr std::uint32_t status_index_mask = 0x3FF;
+static_assert(std::rotl(rx_status::L4E, status_turn) == 1);
+static_assert(std::rotl(rx_status::IPCS, status_turn) == (status_index_mask + 1) / 2);
+
+consteval std::array<std::uint16_t, status_index_mask + 1> make_status_flags() {
+    std::array<std::uint16_t, status_index_mask + 1> table{};
+
+    for (std::uint32_t i = 0; i < table.size(); i++) {
+        const std::uint32_t status = std::rotr(i, status_turn);
+        table[i] =
+            static_cast<std::uint16_t>((checksum_result(status) & checksums_checked(status)) |
+                                       (status & rx_status::VP ? vlan_flags : 0));
+    }
     return table;
 }
 
-alignas(RTE_CACHE_LINE_SIZE) constexpr auto hash_vlan_flags = make_hash_vlan_flags();
+alignas(RTE_CACHE_LINE_SIZE) constexpr auto status_flags = make_status_flags();
+static_assert(std::bit_width(vlan_flags | ip_checksum_flags | l4_checksum_flags) <= 16);
+
+// ol_flags by RSS type.
+consteval std::array<std::uint32_t, rx_info::RSS_TYPE_MASK + 1> make_hash_flags() {
+    std::array<std::uint32_t, rx_info::RSS_TYPE_MASK + 1> table{};
+
+    for (std::uint32_t i = 1; i < table.size(); i++)
+        table[i] = RTE_MBUF_F_RX_RSS_HASH;
+    return table;
+}
+
+alignas(RTE_CACHE_LINE_SIZE) constexpr auto hash_flags = make_hash_flags();
 
 constexpr std::uint32_t rx_ol_flags(std::uint64_t lo, std::uint64_t hi) {
-    const std::uint32_t status = rx_desc_status(hi);
-    const std::uint32_t type = lo & rx_info::RSS_TYPE_MASK;
-    static_assert(rx_status::VP * 2 == rx_info::RSS_TYPE_MASK + 1);
-
-    return checksum_flags[status >> rx_status::CHECKSUM_SHIFT & 3] |
-           hash_vlan_flags[type + (status & rx_status::VP) * 2];
+    return status_flags[std::rotl(rx_desc_status(hi), status_turn) & status_index_mask] |
+           hash_flags[lo & rx_info::RSS_TYPE_MASK];
 }
 
 constexpr std::uint32_t rx_ptype(std::uint64_t lo) {

@@ -80,20 +80,36 @@ inline U32x8 packet_types(U32x8 info) {
     return Isa::template lookup_unless<rx_info::ETQF>(ptype_table.data(), index, info);
 }
 
+// Eight entries of a table for a register, of what function makes of each number moved to the left
+// by shift.
+template <typename Function>
+inline U32x8 make_table(unsigned int shift, Function function) {
+    const auto entry = [&](std::uint32_t i) { return static_cast<int>(function(i << shift)); };
+
+    return _mm256_setr_epi32(entry(0), entry(1), entry(2), entry(3), entry(4), entry(5), entry(6),
+                             entry(7));
+}
+
 // rx_ol_flags() of scalar code; the flags that are used fit into 32 bits.
 template <class Isa>
 inline U32x8 offload_flags(const Columns &columns) {
-    // Looked up by IPE and L4E, and VP above them. RXE, the bit above IPE, is 0 here.
-    constexpr auto entry = [](std::size_t i) {
-        return static_cast<int>(checksum_flags[i & 3] | (i & 4 ? vlan_flags : 0));
-    };
-    const U32x8 table = _mm256_setr_epi32(entry(0), entry(1), entry(2), entry(3), entry(4),
-                                          entry(5), entry(6), entry(7));
+    // Looked up by IPE and L4E, and VP above them. RXE, the bit above IPE, is 0 here. Then what has
+    // been checked, by the three bits that say so. A permutation looks at three bits of an index.
     constexpr std::uint32_t vp_index = 1U << 2;
+    const U32x8 results = make_table(0, [](std::uint32_t i) {
+        return checksum_result((i & 3) << rx_status::CHECKSUM_SHIFT) |
+               (i & vp_index ? vlan_flags : 0);
+    });
+    const U32x8 checked = make_table(rx_status::CHECKED_SHIFT, [](std::uint32_t status) {
+        return checksums_checked(status) | vlan_flags;
+    });
     const U32x8 checksums = _mm256_srli_epi32(columns.status, rx_status::CHECKSUM_SHIFT);
     const U32x8 vp = _mm256_srli_epi32(columns.status, rx_status::VP_SHIFT - 2);
     const U32x8 index = Isa::or_masked(checksums, vp, splat(vp_index));
-    const U32x8 flags = _mm256_permutevar8x32_epi32(table, index);
+    const U32x8 flags =
+        _mm256_and_si256(_mm256_permutevar8x32_epi32(results, index),
+                         _mm256_permutevar8x32_epi32(
+                             checked, _mm256_srli_epi32(columns.status, rx_status::CHECKED_SHIFT)));
 
     return Isa::template or_if_any<rx_info::RSS_TYPE_MASK, RTE_MBUF_F_RX_RSS_HASH>(flags,
                                                                                    columns.info);
