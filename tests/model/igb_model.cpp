@@ -100,6 +100,8 @@ bool Igb::link_up() const {
 }
 
 std::uint32_t Igb::read(std::uint32_t offset) {
+    if (on_read)
+        on_read(offset);
     const std::uint32_t value = faults.absent ? 0xFFFFFFFF : read_side_effects(canonical(offset));
 
     log.push_back({false, offset, value});

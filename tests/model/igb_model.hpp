@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -98,6 +99,7 @@ public:
     std::array<std::uint16_t, 64> nvm{};
     std::array<std::uint16_t, 32> phy{};
     std::vector<Access> log; // Of read() and write().
+    std::function<void(std::uint32_t offset)> on_read; // Before a register answers.
 
     void set_mac(const std::array<std::uint8_t, 6> &mac);
     void fix_checksum();

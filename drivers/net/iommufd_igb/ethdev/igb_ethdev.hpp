@@ -11,11 +11,15 @@
 #include <bus_iommufd_driver.h>
 #include <ethdev_driver.h>
 #include <rte_ethdev.h>
+#include <rte_spinlock.h>
 
 #include "hw/igb_hw.hpp"
 #include "igb_dpdk.hpp"
 
 namespace igb {
+
+struct RxQueue;
+struct TxQueue;
 
 // As Linux 7.3: MAX_STD_JUMBO_FRAME_SIZE in e1000_defines.h, used for max_mtu.
 inline constexpr std::uint16_t max_mtu = 9216;
@@ -36,8 +40,10 @@ struct QueueSums {
 struct Port {
     Settings settings; // what the device is told
     MacAddress factory_mac{};
-    HwStats stats;  // registers, summed up
-    QueueSums base; // queue counters at the last stats_reset
+    rte_spinlock_t stats_lock = RTE_SPINLOCK_INITIALIZER; // of the next three
+    HwStats stats;      // registers, summed up since the last stats_reset
+    QueueSums released; // queues that are no more
+    QueueSums base;     // queue counters at the last stats_reset
     // The device may use ring memory and mbufs: from before bus mastering is turned on until
     // it is certain that DMA has ended. Nothing it may reach is freed while this is set.
     bool dma_live = false;
@@ -104,6 +110,9 @@ int stats_get(rte_eth_dev *dev, rte_eth_stats &stats, QueueStats *queues);
 int stats_reset(rte_eth_dev *dev);
 // Add the registers' counts up, before a reset of the device loses them for instance.
 void stats_collect(rte_eth_dev *dev);
+// Keep what a queue has counted, which is about to be released.
+void stats_keep(rte_eth_dev *dev, const RxQueue &queue);
+void stats_keep(rte_eth_dev *dev, const TxQueue &queue);
 
 // ethdev/igb_burst_mode.cpp
 // Choose the burst functions for the port's configuration.

@@ -261,12 +261,22 @@ int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
 }
 
 void rx_queue_release(rte_eth_dev *dev, std::uint16_t id) {
-    destroy(dev, static_cast<RxQueue *>(dev->data->rx_queues[id]));
+    auto *queue = static_cast<RxQueue *>(dev->data->rx_queues[id]);
+
+    if (queue == nullptr)
+        return;
+    stats_keep(dev, *queue);
+    destroy(dev, queue);
     dev->data->rx_queues[id] = nullptr;
 }
 
 void tx_queue_release(rte_eth_dev *dev, std::uint16_t id) {
-    destroy(dev, static_cast<TxQueue *>(dev->data->tx_queues[id]));
+    auto *queue = static_cast<TxQueue *>(dev->data->tx_queues[id]);
+
+    if (queue == nullptr)
+        return;
+    stats_keep(dev, *queue);
+    destroy(dev, queue);
     dev->data->tx_queues[id] = nullptr;
 }
 

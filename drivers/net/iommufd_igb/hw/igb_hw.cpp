@@ -11,9 +11,6 @@ namespace igb {
 
 namespace {
 
-// What a read returns from a device that is gone: no completion, all ones.
-constexpr std::uint32_t no_device = 0xFFFFFFFF;
-
 constexpr MacAddress unpack(std::uint32_t low, std::uint32_t high) {
     return {static_cast<std::uint8_t>(low),       static_cast<std::uint8_t>(low >> 8),
             static_cast<std::uint8_t>(low >> 16), static_cast<std::uint8_t>(low >> 24),

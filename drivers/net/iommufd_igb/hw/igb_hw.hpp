@@ -148,7 +148,7 @@ public:
 
     // igb_stats.cpp
 
-    // Add the registers to stats; they clear as they are read.
+    // Add the registers to stats; they clear as they are read. A device that is gone adds nothing.
     void read_stats(HwStats &stats, std::uint16_t nb_rx_queues);
     void clear_stats();
 
@@ -166,6 +166,8 @@ private:
     [[nodiscard]] Result<> set_enable(std::uint32_t offset, bool on, const char *step);
     void set_bits(std::uint32_t offset, std::uint32_t clear, std::uint32_t set);
     [[nodiscard]] Result<std::uint16_t> read_nvm_unlocked(std::uint16_t word);
+
+    HwStats take_stats(std::uint16_t nb_rx_queues);
 
     Registers regs_;
 };

@@ -24,6 +24,9 @@ inline constexpr std::uint16_t max_queues = 16;
 // The part of BAR 0 that holds registers (QEMU masks addresses with 0x1ffff).
 inline constexpr std::uint32_t register_space = 0x20000;
 
+// What a read returns from a device that is gone: no completion, all ones.
+inline constexpr std::uint32_t no_device = 0xFFFFFFFF;
+
 // Bytes of a receive or transmit descriptor.
 inline constexpr std::uint32_t desc_size = 16;
 
