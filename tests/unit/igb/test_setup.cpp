@@ -46,11 +46,6 @@ TEST_F(SetupTest, WhatTheDriverDoesNotDoIsRefusedByName) {
         const char *words;
         void (*ask)(rte_eth_conf &);
     } cases[] = {
-        {"link_speeds",
-         [](rte_eth_conf &conf) {
-             conf.link_speeds = RTE_ETH_LINK_SPEED_100M | RTE_ETH_LINK_SPEED_FIXED;
-         }},
-        {"link_speeds", [](rte_eth_conf &conf) { conf.link_speeds = RTE_ETH_LINK_SPEED_1G; }},
         {"intr_conf", [](rte_eth_conf &conf) { conf.intr_conf.rxq = 1; }},
         {"lpbk_mode", [](rte_eth_conf &conf) { conf.lpbk_mode = 1; }},
         {"dcb_capability_en", [](rte_eth_conf &conf) { conf.dcb_capability_en = 1; }},
@@ -158,7 +153,7 @@ TEST_F(SetupTest, RingSizes) {
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     for (const std::uint16_t size :
-         {std::uint16_t{32}, std::uint16_t{100}, std::uint16_t{4128}, std::uint16_t{72}}) {
+         {std::uint16_t{24}, std::uint16_t{100}, std::uint16_t{4128}, std::uint16_t{65}}) {
         EXPECT_EQ(-EINVAL, rte_eth_rx_queue_setup(port_id, 0, size, 0, nullptr, pool)) << size;
         EXPECT_EQ(-EINVAL, rte_eth_tx_queue_setup(port_id, 0, size, 0, nullptr)) << size;
     }
@@ -174,6 +169,32 @@ TEST_F(SetupTest, RingSizes) {
     ASSERT_EQ(0, rte_eth_tx_queue_info_get(port_id, 0, &txq));
     EXPECT_EQ(4096, txq.nb_desc);
     EXPECT_EQ(32, txq.conf.tx_rs_thresh);
+
+    // What stock accepts beside: the ring has as many, and the next multiple of 32.
+    constexpr struct {
+        std::uint16_t asked;
+        std::uint16_t got;
+    } cases[] = {{32, 64}, {40, 64}, {72, 96}, {4088, 4096}};
+    for (const auto &each : cases) {
+        ASSERT_EQ(0, rte_eth_rx_queue_setup(port_id, 0, each.asked, 0, nullptr, pool));
+        ASSERT_EQ(0, rte_eth_tx_queue_setup(port_id, 0, each.asked, 0, nullptr));
+        ASSERT_EQ(0, rte_eth_rx_queue_info_get(port_id, 0, &rxq));
+        ASSERT_EQ(0, rte_eth_tx_queue_info_get(port_id, 0, &txq));
+        EXPECT_EQ(each.got, rxq.nb_desc);
+        EXPECT_EQ(each.got, txq.nb_desc);
+    }
+}
+
+TEST_F(SetupTest, AnyReportThresholdIsAccepted) {
+    rte_eth_conf conf{};
+    rte_eth_txconf txconf{};
+
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
+    for (const std::uint16_t threshold : {std::uint16_t{0}, std::uint16_t{1}, std::uint16_t{64}}) {
+        txconf.tx_rs_thresh = threshold;
+        EXPECT_EQ(0, rte_eth_tx_queue_setup(port_id, 0, ring_size, 0, &txconf)) << threshold;
+    }
 }
 
 TEST_F(SetupTest, RxFreeThreshold) {

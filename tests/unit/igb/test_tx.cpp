@@ -4,6 +4,7 @@
 // Transmit bursts: contents, order and completion.
 
 #include <algorithm>
+#include <set>
 
 #include <rte_ethdev.h>
 
@@ -25,7 +26,7 @@ TEST_P(TxTest, DescriptorAndBytes) {
     ASSERT_EQ(1, device().transmit(0));
     ASSERT_EQ(1u, device().sent.size());
     EXPECT_EQ(frame(5, 1514), device().sent[0].data);
-    EXPECT_EQ(tx_desc_command(1514), device().sent[0].desc.command);
+    EXPECT_EQ(tx_desc_command(1514) | tx_report_status, device().sent[0].desc.command);
     EXPECT_EQ(reinterpret_cast<std::uint64_t>(rte_pktmbuf_mtod(mbuf, void *)) + test::dma_offset,
               device().sent[0].desc.address);
     EXPECT_EQ(1u, stats().opackets);
@@ -50,21 +51,35 @@ TEST_P(TxTest, DataOffsetCounts) {
     EXPECT_EQ(expected, device().sent[0].data);
 }
 
-TEST_P(TxTest, ReportsStatusOnceInABatch) {
+TEST_P(TxTest, ReportsStatusOnceInABatchAndAtTheEndOfABurst) {
     std::uint32_t next = 0;
+    std::set<std::uint32_t> ends; // of bursts
 
     // In bursts that do not fit into batches.
     while (next < 7 * ring_size) {
         const std::uint32_t count = std::min(13u, 7 * ring_size - next);
         ASSERT_EQ(count, send(packets(next, count)));
         next += count;
+        ends.insert(next - 1);
         device().transmit(0);
     }
-    for (const model::Sent &sent : device().sent)
-        EXPECT_EQ(sent.index % batch_size == batch_size - 1, (sent.desc.command & tx_cmd::RS) != 0)
-            << sent.index;
     EXPECT_EQ(next, device().sent.size());
-    EXPECT_EQ(next / batch_size, device().tx_write_backs);
+    std::uint64_t reports = 0;
+    for (std::uint32_t i = 0; i < device().sent.size(); i++) {
+        const model::Sent &sent = device().sent[i];
+        const bool expected = sent.index % batch_size == batch_size - 1 || ends.contains(i);
+        EXPECT_EQ(expected, (sent.desc.command & tx_cmd::RS) != 0) << i;
+        reports += expected;
+    }
+    EXPECT_EQ(reports, device().tx_write_backs);
+}
+
+TEST_P(TxTest, FullBatchesReportOnce) {
+    for (std::uint32_t i = 0; i < 8; i++) {
+        ASSERT_EQ(32, send(packets(32 * i, 32)));
+        device().transmit(0);
+    }
+    EXPECT_EQ(8u, device().tx_write_backs);
 }
 
 TEST_P(TxTest, FullRing) {
@@ -100,8 +115,49 @@ TEST_P(TxTest, CompletedMbufsAreFreed) {
     device().transmit(0, 1);
     EXPECT_EQ(32, rte_eth_tx_done_cleanup(port_id, 0, 0));
     EXPECT_EQ(31u, held());
+    device().transmit(0, 30);
+    EXPECT_EQ(0, rte_eth_tx_done_cleanup(port_id, 0, 0)) << "the end of the burst is not done";
     device().transmit(0);
-    EXPECT_EQ(0, rte_eth_tx_done_cleanup(port_id, 0, 0)) << "no RS descriptor among the rest";
+    EXPECT_EQ(31, rte_eth_tx_done_cleanup(port_id, 0, 0)) << "nobody has to send more for it";
+    EXPECT_EQ(0u, held());
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    expect_whole(pool);
+}
+
+TEST_P(TxTest, CleanupFreesAsManyAsAskedFor) {
+    std::uint32_t next = 0;
+
+    // Packets go on in the middle of a batch of which a part is free, many times around the ring.
+    for (std::uint32_t lap = 0; lap < 60; lap++) {
+        const std::uint32_t count = 5 + lap % 11;
+        ASSERT_EQ(count, send(packets(next, count)));
+        next += count;
+        device().transmit(0);
+        EXPECT_EQ(3, rte_eth_tx_done_cleanup(port_id, 0, 3));
+        EXPECT_EQ(count - 3, held());
+        EXPECT_EQ(1, rte_eth_tx_done_cleanup(port_id, 0, 1));
+        EXPECT_EQ(count - 4, static_cast<std::uint32_t>(rte_eth_tx_done_cleanup(port_id, 0, 0)));
+        EXPECT_EQ(0u, held());
+    }
+    for (std::uint32_t i = 0; i < next; i++)
+        ASSERT_EQ(sent_frame(i), device().sent[i].data);
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    expect_whole(pool);
+}
+
+// The burst functions complete a batch of which tx_done_cleanup() has freed a part.
+TEST_P(TxTest, ABatchFreedInPart) {
+    ASSERT_EQ(20, send(packets(0, 20)));
+    device().transmit(0);
+    ASSERT_EQ(20, rte_eth_tx_done_cleanup(port_id, 0, 0));
+    ASSERT_EQ(43, send(packets(20, 43)));
+    device().transmit(0);
+    ASSERT_EQ(32, send(packets(63, 32))) << "there is room but for what is completed";
+    EXPECT_EQ(63u, held()) << "31 of the second batch, 32 new ones";
+    device().transmit(0);
+    EXPECT_EQ(63, rte_eth_tx_done_cleanup(port_id, 0, 0));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    expect_whole(pool);
 }
 
 TEST_P(TxTest, DoneOfTheLastLapIsNotDone) {

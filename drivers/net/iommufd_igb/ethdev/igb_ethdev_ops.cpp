@@ -22,8 +22,8 @@ constexpr rte_eth_desc_lim ring_limits() {
     rte_eth_desc_lim limits{};
 
     limits.nb_max = max_ring_size;
-    limits.nb_min = min_ring_size;
-    limits.nb_align = batch_size;
+    limits.nb_min = min_nb_desc;
+    limits.nb_align = nb_desc_align;
     limits.nb_seg_max = 1;
     limits.nb_mtu_seg_max = 1;
     return limits;

@@ -136,10 +136,10 @@ int hold_buffers(const rte_eth_dev *dev, RxQueue &queue) {
 // ethdev checks this against dev_infos_get() too; a ring of another size would overrun.
 int check_ring_size(const rte_eth_dev *dev, const char *kind, std::uint16_t id,
                     std::uint16_t nb_desc) {
-    if (nb_desc >= min_ring_size && nb_desc <= max_ring_size && nb_desc % batch_size == 0)
+    if (nb_desc >= min_nb_desc && nb_desc <= max_ring_size && nb_desc % nb_desc_align == 0)
         return 0;
     IGB_PORT_LOG(ERR, dev, "%s queue %u: a ring has %u to %u descriptors in steps of %u, not %u",
-                 kind, id, min_ring_size, max_ring_size, batch_size, nb_desc);
+                 kind, id, min_nb_desc, max_ring_size, nb_desc_align, nb_desc);
     return -EINVAL;
 }
 
@@ -153,11 +153,13 @@ int check_start(const rte_eth_dev *dev, const char *kind, std::uint16_t id, bool
 
 int check_thresholds(const rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc,
                      const rte_eth_txconf &conf) {
-    if (conf.tx_rs_thresh != 0 && conf.tx_rs_thresh != batch_size) {
-        IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_rs_thresh is %u or 0 (asked for: %u)", id,
-                     batch_size, conf.tx_rs_thresh);
-        return -EINVAL;
-    }
+    // Any is accepted, as with stock, whose application may ask for 1 to hear of each packet: the
+    // end of each burst is reported, and so is the last of 32 descriptors.
+    if (conf.tx_rs_thresh != 0 && conf.tx_rs_thresh != batch_size)
+        IGB_PORT_LOG(INFO, dev,
+                     "Tx queue %u: tx_rs_thresh %u: the device reports the end of each burst, and "
+                     "every %uth descriptor",
+                     id, conf.tx_rs_thresh, batch_size);
     if (conf.tx_free_thresh >= nb_desc) {
         IGB_PORT_LOG(ERR, dev, "Tx queue %u: tx_free_thresh %u is not below %u descriptors", id,
                      conf.tx_free_thresh, nb_desc);
@@ -205,6 +207,7 @@ int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
                    const rte_eth_rxconf *conf, rte_mempool *pool) {
     if (const int ret = check_ring_size(dev, "Rx", id, nb_desc); ret != 0)
         return ret;
+    nb_desc = ring_size_for(nb_desc);
     if (const int ret = check_start(dev, "Rx", id, conf->rx_deferred_start != 0); ret != 0)
         return ret;
     if (const int ret = check_rx_conf(dev, id, nb_desc, *conf, pool); ret != 0)
@@ -241,6 +244,7 @@ int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
                    const rte_eth_txconf *conf) {
     if (const int ret = check_ring_size(dev, "Tx", id, nb_desc); ret != 0)
         return ret;
+    nb_desc = ring_size_for(nb_desc);
     if (const int ret = check_start(dev, "Tx", id, conf->tx_deferred_start != 0); ret != 0)
         return ret;
     if (const int ret = check_thresholds(dev, id, nb_desc, *conf); ret != 0)
@@ -250,7 +254,9 @@ int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
     if (queue == nullptr)
         return -ENOMEM;
     queue->doorbell = register_address(dev, reg::TDT(id));
-    queue->free_thresh = conf->tx_free_thresh != 0 ? conf->tx_free_thresh : batch_size;
+    // Fewer than a packet may take would leave the queue full of what is sent, for ever.
+    queue->free_thresh =
+        conf->tx_free_thresh != 0 ? std::max(conf->tx_free_thresh, tx_max_segments) : batch_size;
     queue->pool_ops = find_pool_ops();
     queue->in_flight.capacity = nb_desc;
     queue->fast_free =

@@ -6,8 +6,8 @@
 // way the hot path stores and loads memory it shares with the device.
 //
 // Ring sizes are multiples of batch_size. A refill, a completed transmit batch and the
-// descriptors between two RS bits are batch_size aligned parts of the ring, so none of them
-// ever wraps.
+// descriptors between two RS bits of full batches are batch_size aligned parts of the ring, so none
+// of them ever wraps. An application may ask for other sizes (ring_size_for()).
 
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +28,19 @@ inline constexpr std::uint16_t batch_size = 32;
 // Ring sizes in descriptors; the upper bound is that of Linux 7.3 (IGB_MAX_RXD).
 inline constexpr std::uint16_t min_ring_size = 2 * batch_size;
 inline constexpr std::uint16_t max_ring_size = 4096;
+
+// What an application may ask for: any multiple of the 128 bytes that RDLEN and TDLEN count, as
+// stock (DPDK 22.11.11, e1000_ethdev.h: IGB_RXD_ALIGN, E1000_MIN_RING_DESC).
+inline constexpr std::uint16_t min_nb_desc = 32;
+inline constexpr std::uint16_t nb_desc_align = 128 / desc_size;
+
+// Descriptors of the ring that has as many as were asked for: the next multiple of batch_size.
+constexpr std::uint16_t ring_size_for(std::uint16_t nb_desc) {
+    const auto rounded =
+        static_cast<std::uint16_t>((nb_desc + batch_size - 1) / batch_size * batch_size);
+
+    return rounded < min_ring_size ? min_ring_size : rounded;
+}
 
 // Alignment of a ring in bytes (RDLEN and TDLEN count 128 bytes as well).
 inline constexpr unsigned int ring_align = 128;

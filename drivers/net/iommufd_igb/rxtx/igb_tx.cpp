@@ -40,14 +40,11 @@ private:
     bool begun_ = false;
 };
 
-// Most segments of a packet: the data of one may begin at the end of a page of 4 KiB.
-constexpr unsigned int max_segments = 2 + (tx_max_length - 2) / 4096;
-
 // Where a device finds the data of a packet: contiguous for it each.
 struct DmaSegments {
     unsigned int count = 0;
-    rte_iova_t dma[max_segments];
-    std::uint16_t length[max_segments];
+    rte_iova_t dma[tx_max_segments];
+    std::uint16_t length[tx_max_segments];
 
     void add(rte_iova_t address, std::size_t bytes) {
         dma[count] = address;
@@ -62,7 +59,7 @@ bool look_up(const rte_mbuf *mbuf, DmaSegments &segments) {
     for (std::size_t at = 0; at < mbuf->data_len;) {
         std::uint64_t run = mbuf->data_len - at;
         const rte_iova_t dma = rte_iommufd_virt2dma_range(data + at, &run);
-        if (dma == RTE_BAD_IOVA || segments.count == max_segments)
+        if (dma == RTE_BAD_IOVA || segments.count == tx_max_segments)
             return false;
         segments.add(dma, run);
         at += run;
@@ -167,6 +164,10 @@ unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsig
             work.extra_descs += segments.count - 1;
             work.next++;
         }
+        if (filled > 0) { // it may be the end of the burst, and not in the batch it began in
+            TxDesc &last = queue.ring[wrapped(index + filled - 1)];
+            store(last.command, load(last.command) | tx_report_status);
+        }
         publish(queue.tail, static_cast<std::uint16_t>(wrapped(index + filled)));
     }
     queue.errors += nb_dropped;
@@ -175,25 +176,51 @@ unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsig
     return filled;
 }
 
+namespace {
+
+unsigned int descs_between(const TxQueue &queue, std::uint16_t clean, std::uint16_t tail) {
+    return tail >= clean ? unsigned{tail} - clean : queue.nb_desc - clean + unsigned{tail};
+}
+
+// How many of the descriptors from clean to tail, all of them filled in this lap, the device is
+// done with: up to the last that shows DD, for it works in order.
+unsigned int sent_between(const TxQueue &queue, std::uint16_t clean, std::uint16_t tail) {
+    unsigned int count = descs_between(queue, clean, tail);
+
+    while (count > 0 &&
+           !tx_desc_done(load(queue.ring[(clean + count - 1) % queue.nb_desc].command)))
+        count--;
+    return count;
+}
+
+// Free what a descriptor that is sent has kept; whether it was the last of a packet.
+bool free_sent(TxQueue &queue, unsigned int index) {
+    rte_mbuf *mbuf = queue.sw_ring[index];
+
+    if (mbuf == nullptr)
+        return false;
+    queue.sw_ring[index] = nullptr;
+    queue.batch_pools[index / batch_size] = nullptr; // tx_free_each() has to look for the rest
+    rte_pktmbuf_free_seg(mbuf);
+    return true;
+}
+
+} // namespace
+
 unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dma_range *ranges) {
     const auto &queue = *reinterpret_cast<const TxQueue *>(
         reinterpret_cast<const char *>(in_flight) - offsetof(TxQueue, in_flight));
     // In this order. If all that was in flight at the first has been completed at the second,
     // too much is told; never too little.
     const std::uint16_t tail = __atomic_load_n(&queue.tail, __ATOMIC_ACQUIRE);
-    std::uint16_t at = __atomic_load_n(&queue.clean, __ATOMIC_ACQUIRE);
+    const std::uint16_t clean = __atomic_load_n(&queue.clean, __ATOMIC_ACQUIRE);
+    const unsigned int in_use = descs_between(queue, clean, tail);
     unsigned int count = 0;
 
-    while (at != tail) {
-        const std::uint16_t in_use =
-            static_cast<std::uint16_t>(tail > at ? tail - at : queue.nb_desc - at + tail);
-        // A whole batch whose last descriptor is of this lap: DD says that all of it is sent.
-        const bool sent = at % batch_size == 0 && in_use >= batch_size &&
-                          tx_desc_done(load(queue.ring[at + batch_size - 1].command));
-        if (!sent)
-            ranges[count++] = {.start = load(queue.ring[at].address),
-                               .len = load(queue.ring[at].command) & tx_cmd::LENGTH_MASK};
-        at = static_cast<std::uint16_t>((at + (sent ? batch_size : 1)) % queue.nb_desc);
+    for (unsigned int i = sent_between(queue, clean, tail); i < in_use; i++) {
+        const TxDesc &desc = queue.ring[(clean + i) % queue.nb_desc];
+        ranges[count++] = {.start = load(desc.address),
+                           .len = load(desc.command) & tx_cmd::LENGTH_MASK};
     }
     return count;
 }
@@ -230,14 +257,20 @@ void tx_drain(TxQueue &queue) {
 }
 
 std::uint32_t tx_cleanup(TxQueue &queue, std::uint32_t count) {
+    const std::uint32_t limit = count == 0 ? UINT32_MAX : count;
+    unsigned int sent = sent_between(queue, queue.clean, queue.tail);
     std::uint32_t freed = 0;
+    unsigned int done = 0;
 
-    while (count == 0 || freed < count) {
-        rte_mbuf **batch = &queue.sw_ring[queue.clean];
-        const auto parts = std::count(batch, batch + batch_size, nullptr);
-        if (!complete_batch(queue))
-            break;
-        freed += static_cast<std::uint32_t>(batch_size - parts);
+    rte_io_rmb(); // what follows DD is not done before DD was seen
+    for (; done < sent && freed < limit; done++)
+        freed += free_sent(queue, (queue.clean + done) % queue.nb_desc);
+    // Whole batches are free for new packets; of another the next call finds nothing but what is
+    // left.
+    for (; done >= batch_size; done -= batch_size) {
+        publish(queue.clean,
+                static_cast<std::uint16_t>((queue.clean + batch_size) % queue.nb_desc));
+        queue.nb_free = static_cast<std::uint16_t>(queue.nb_free + batch_size);
     }
     return freed;
 }

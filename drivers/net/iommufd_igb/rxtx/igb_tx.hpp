@@ -5,9 +5,10 @@
 // A transmit queue and its burst functions.
 //
 // The last descriptor of each batch_size descriptors of the ring carries RS, so the device
-// writes back one descriptor in 32, and its DD completes all of the batch (SDM 5.6.8.4).
-// Up to 31 packets stay uncompleted until more follow, as with DPDK's other drivers that
-// space RS out.
+// writes back one descriptor in 32, and its DD completes all of the batch (SDM 5.6.8.4). So does
+// the last one of a burst: else up to 31 packets would stay uncompleted until more follow, which
+// a sender that waits for its mbufs never sends. The burst functions complete whole batches;
+// tx_cleanup() and tx_in_flight() see the rest.
 //
 //       clean                              tail
 //         v                                  v
@@ -31,6 +32,9 @@ namespace igb {
 // Longest packet sent, in bytes without CRC: MTU 9216, which Linux 7.3 allows, and header.
 inline constexpr std::uint16_t tx_max_length = 9216 + 14 + 4;
 
+// Most descriptors of a packet: the data of one may begin at the end of a page of 4 KiB.
+inline constexpr std::uint16_t tx_max_segments = 2 + (tx_max_length - 2) / 4096;
+
 // Shortest packet that TCTL.PSP can pad (Linux 7.3, igb_xmit_frame()).
 inline constexpr std::uint16_t tx_min_length = 17;
 
@@ -44,7 +48,8 @@ struct TxQueue {
     std::uint16_t tail;        // Next descriptor to fill.
     std::uint16_t clean;       // Oldest descriptor not yet completed, a multiple of batch_size.
     std::uint16_t nb_free;     // Descriptors that may be filled; one always stays empty.
-    std::uint16_t free_thresh; // Look for completed batches below this many free ones.
+    std::uint16_t free_thresh; // Look for completed batches below this many free ones; no fewer
+                               // than a packet may take.
     std::int16_t pool_ops;     // Index of the mempool ops "iommufd"; -1 if there are none.
 
     // The pool that all mbufs of a batch can be put back to as they are, nullptr if each has
@@ -84,7 +89,8 @@ void tx_drain(TxQueue &queue);
 // rte_iommufd_in_flight_ranges_t of a queue.
 unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dma_range *ranges);
 
-// eth_tx_done_cleanup_t's work: free completed batches until count mbufs or no more.
+// eth_tx_done_cleanup_t's work: free packets that are sent, the oldest first, count at most; all of
+// them if count is 0. How many.
 std::uint32_t tx_cleanup(TxQueue &queue, std::uint32_t count);
 
 // eth_tx_burst_t, scalar.

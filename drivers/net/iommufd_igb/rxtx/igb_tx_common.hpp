@@ -208,7 +208,9 @@ inline std::uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int n
         work.next += filled;
         if (unlikely(filled < most))
             filled += tx_fill_any(queue, work, tail + filled, limit - filled, nb_free - filled);
-        if (filled == to_rs)
+        // The end of a batch or of the burst. None was filled, or more than to the end of the
+        // batch: then tx_fill_any() has seen to it.
+        if (likely(filled - 1 < to_rs))
             store(desc[filled - 1].command, load(desc[filled - 1].command) | tx_report_status);
         nb_free -= filled;
         tail += filled;
