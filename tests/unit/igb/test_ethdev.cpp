@@ -284,6 +284,14 @@ TEST_F(EthdevTest, Link) {
     EXPECT_EQ(RTE_ETH_LINK_DOWN, link.link_status) << "a stopped port has no link";
 }
 
+TEST_F(EthdevTest, LocksOfAProcessThatWasKilledAreBroken) {
+    device().poke(reg::SWSM, swsm::SMBI | swsm::SWESMBI);
+    device().poke(reg::SW_FW_SYNC, sw_fw::EEPROM);
+    test::LogCapture log;
+    bring_up();
+    EXPECT_NE(std::string::npos, log.text().find("free again: SWSM EEPROM"));
+}
+
 TEST_F(EthdevTest, StatisticsSurviveARestartAndReset) {
     bring_up();
     for (std::uint32_t i = 0; i < 5; i++)

@@ -262,6 +262,30 @@ TEST_F(HwTest, LinkComesUpAfterNegotiation) {
     EXPECT_EQ(Link{}, hw.link());
 }
 
+TEST_F(HwTest, StaleLocksAreBroken) {
+    // As a process leaves them that was killed amid an access to EEPROM and PHY.
+    device.poke(reg::SWSM, swsm::SMBI | swsm::SWESMBI);
+    device.poke(reg::SW_FW_SYNC, sw_fw::EEPROM | sw_fw::PHY0);
+    EXPECT_EQ(EBUSY, code(hw.read_nvm(0))) << "nothing works before";
+
+    const Hw::StaleLocks broken = hw.break_stale_locks();
+    EXPECT_TRUE(broken.semaphore);
+    EXPECT_EQ(sw_fw::EEPROM | sw_fw::PHY0, broken.resources);
+    EXPECT_TRUE(hw.read_nvm(0));
+    EXPECT_TRUE(hw.phy_id());
+    EXPECT_EQ(0u, device.peek(reg::SW_FW_SYNC));
+
+    const Hw::StaleLocks none = hw.break_stale_locks();
+    EXPECT_FALSE(none.semaphore);
+    EXPECT_EQ(0u, none.resources);
+}
+
+TEST_F(HwTest, WhatFirmwareHoldsIsNotBroken) {
+    device.faults.sw_fw_held = sw_fw::EEPROM << sw_fw::FW_SHIFT;
+    EXPECT_EQ(0u, hw.break_stale_locks().resources);
+    EXPECT_EQ(EBUSY, code(hw.read_nvm(0)));
+}
+
 TEST_F(HwTest, Promiscuous) {
     Settings settings;
 

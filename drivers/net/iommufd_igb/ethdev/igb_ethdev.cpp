@@ -185,12 +185,23 @@ int enable(rte_eth_dev *dev) {
     return 0;
 }
 
+void report_stale_locks(const rte_eth_dev *dev, const Hw::StaleLocks &stale) {
+    if (!stale.semaphore && stale.resources == 0)
+        return;
+    IGB_PORT_LOG(NOTICE, dev,
+                 "a process that ended badly had left locks on the device, which are free again:"
+                 "%s%s%s",
+                 stale.semaphore ? " SWSM" : "", stale.resources & sw_fw::EEPROM ? " EEPROM" : "",
+                 stale.resources & (sw_fw::PHY0 | sw_fw::PHY1) ? " PHY" : "");
+}
+
 // What probing finds out about a device, and the link, which is made while the application sets
 // itself up.
 Result<> identify(rte_eth_dev *dev) {
     Port &port = port_of(dev);
     Hw hw = hw_of(dev);
 
+    report_stale_locks(dev, hw.break_stale_locks());
     TRY(bring_up(dev));
     TRY(hw.check_nvm());
     port.factory_mac = TRY(hw.read_mac());

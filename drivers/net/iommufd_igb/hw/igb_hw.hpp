@@ -124,6 +124,13 @@ public:
     // igb_nvm_phy.cpp
 
     [[nodiscard]] Result<std::uint16_t> read_nvm(std::uint16_t word);
+    // Take back what a process that was killed amid an access has left locked: nobody else of this
+    // function is there when a device is probed. SWSM.SMBI and bits of sw_fw:: that were locked.
+    struct StaleLocks {
+        bool semaphore = false;
+        std::uint32_t resources = 0;
+    };
+    StaleLocks break_stale_locks();
     // EBADMSG if the words do not sum up to 0xBABA.
     [[nodiscard]] Result<> check_nvm();
     [[nodiscard]] Result<std::uint16_t> read_phy(std::uint8_t address);
@@ -162,6 +169,7 @@ private:
     void release_semaphore();
     [[nodiscard]] Result<> lock_sw_fw(std::uint32_t resource);
     void unlock_sw_fw(std::uint32_t resource);
+    [[nodiscard]] std::uint32_t phy_resource() const;
     [[nodiscard]] Result<std::uint32_t> mdic(std::uint32_t command);
     [[nodiscard]] Result<> set_enable(std::uint32_t offset, bool on, const char *step);
     void set_bits(std::uint32_t offset, std::uint32_t clear, std::uint32_t set);

@@ -86,6 +86,28 @@ void Hw::unlock_sw_fw(std::uint32_t resource) {
         release_semaphore();
 }
 
+// Each function of the chip has its PHY (Linux, igb_acquire_phy_82575).
+std::uint32_t Hw::phy_resource() const {
+    const bool second = (regs_.read(reg::STATUS) & status::FUNCTION_MASK) == status::FUNCTION_1;
+
+    return second ? sw_fw::PHY1 : sw_fw::PHY0;
+}
+
+// As DPDK 22.11.11, igb_ethdev.c, igb_reset_swfw_lock(): the EEPROM is every port's, but nobody
+// holds it for as long as it is waited for here. What firmware holds stays firmware's.
+Hw::StaleLocks Hw::break_stale_locks() {
+    StaleLocks stale;
+
+    stale.semaphore = !take_semaphore();
+    release_semaphore();
+    for (const std::uint32_t resource : {phy_resource(), sw_fw::EEPROM}) {
+        if (!lock_sw_fw(resource) && (regs_.read(reg::SW_FW_SYNC) & resource) != 0)
+            stale.resources |= resource;
+        unlock_sw_fw(resource);
+    }
+    return stale;
+}
+
 // SDM p. 44: address and START in one write, poll DONE, data above.
 Result<std::uint16_t> Hw::read_nvm_unlocked(std::uint16_t word) {
     regs_.write(reg::EERD, std::uint32_t{word} << eerd::ADDR_SHIFT | eerd::START);
@@ -115,9 +137,7 @@ Result<> Hw::check_nvm() {
 }
 
 Result<std::uint32_t> Hw::mdic(std::uint32_t command) {
-    // Each function of the chip has its PHY (Linux, igb_acquire_phy_82575).
-    const bool second = (regs_.read(reg::STATUS) & status::FUNCTION_MASK) == status::FUNCTION_1;
-    const SwFwLock lock(*this, second ? sw_fw::PHY1 : sw_fw::PHY0);
+    const SwFwLock lock(*this, phy_resource());
 
     TRY(lock.status());
     regs_.write(reg::MDIC, command | mdic::PHY_ADDRESS << mdic::PHY_SHIFT);
