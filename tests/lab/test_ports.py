@@ -85,6 +85,24 @@ def restart():
         tap.equal(info["Promiscuous mode"], "enabled", "promiscuous mode")
 
 
+@tap.test("link: a fixed speed is taken, link-down takes the link away, frames come after both")
+def link():
+    with Peer() as peer:
+        program = testpmd().commands("stop", "port stop 0", "port config 0 speed 100 duplex full",
+                                     "port start 0", "start").wait_for_links()
+        info = program.info(0)
+        tap.equal((info["Link speed"], info["Link duplex"]), ("100 Mbps", "full-duplex"), "link")
+        tap.equal(info["Autoneg status"], "Off", "auto-negotiation")
+        tap.equal(accepted(program, peer, program.mac(0)), 20, "own address at 100 Mbps")
+        program.command("set link-down port 0")
+        tap.equal(program.info(0)["Link status"], "down", "link")
+        program.command("set link-up port 0")
+        tap.equal(accepted(program.wait_for_links(), peer, program.mac(0)), 20, "own address")
+        program.commands("stop", "port stop 0", "port config 0 speed auto duplex auto",
+                         "port start 0", "start").wait_for_links()
+        tap.equal(program.info(0)["Link speed"], "1 Gbps", "link")
+
+
 @tap.test("port reset: the port works as before")
 def reset():
     with Peer() as peer:

@@ -90,6 +90,9 @@ void Igb::reset(bool power_on) {
     at(reg::TXDCTL(0)) = xdctl::ENABLE;
     phy = {};
     phy[phy::BMCR] = phy::BMCR_AUTONEG;
+    phy[phy::ANAR] = phy::ANAR_SPEEDS | 1;
+    phy[phy::GBCR] = phy::GBCR_FULL;
+    phy[phy::PORT_CTRL] = phy::PORT_CTRL_AUTO_MDIX;
     phy[phy::ID1] = phy_id >> 16;
     phy[phy::ID2] = phy_id & 0xFFFF;
     link_at_us_ = UINT64_MAX;
@@ -97,6 +100,20 @@ void Igb::reset(bool power_on) {
 
 bool Igb::link_up() const {
     return cable && now_us_ >= link_at_us_;
+}
+
+// As forced, else the best of what is advertised: the other end has everything.
+std::uint32_t Igb::speed_and_duplex() const {
+    const std::uint32_t control = peek(reg::CTRL);
+
+    if (control & ctrl::FRCSPD)
+        return (control & ctrl::FD ? status::FD : 0) |
+               (control & ctrl::SPD_100 ? status::SPEED_100 : status::SPEED_10);
+    if (phy[phy::GBCR] & phy::GBCR_FULL)
+        return status::FD | 2u << 6;
+    if (phy[phy::ANAR] & (phy::ANAR_100_FULL | phy::ANAR_100_HALF))
+        return (phy[phy::ANAR] & phy::ANAR_100_FULL ? status::FD : 0) | status::SPEED_100;
+    return (phy[phy::ANAR] & phy::ANAR_10_FULL ? status::FD : 0) | status::SPEED_10;
 }
 
 std::uint32_t Igb::read(std::uint32_t offset) {
@@ -112,7 +129,7 @@ std::uint32_t Igb::read_side_effects(std::uint32_t offset) {
     std::uint32_t value = at(offset);
 
     if (offset == reg::STATUS) {
-        value = status::FD | 2u << 6;
+        value = speed_and_duplex();
         if (link_up())
             value |= status::LU;
         if (!(at(reg::CTRL) & ctrl::GIO_MASTER_DISABLE) || faults.master_hangs)
@@ -189,8 +206,11 @@ void Igb::write_mdic(std::uint32_t value) {
         at(reg::MDIC) = (at(reg::MDIC) & ~mdic::DATA_MASK) | data;
     } else if (value & mdic::OP_WRITE) {
         const auto data = static_cast<std::uint16_t>(value);
-        if (address == phy::BMCR && (data & phy::BMCR_RESTART_AUTONEG) &&
-            !(data & (phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE)))
+        constexpr std::uint16_t off = phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE;
+        constexpr std::uint16_t negotiate = phy::BMCR_AUTONEG | phy::BMCR_RESTART_AUTONEG;
+        if (address == phy::BMCR && (data & off) != 0)
+            link_at_us_ = UINT64_MAX;
+        else if (address == phy::BMCR && (data & negotiate) == negotiate)
             link_at_us_ = now_us_ + autoneg_us;
         phy[address] = address == phy::BMCR
                            ? static_cast<std::uint16_t>(data & ~phy::BMCR_RESTART_AUTONEG)

@@ -98,7 +98,7 @@ public:
     bool bus_master = true;
     std::array<std::uint16_t, 64> nvm{};
     std::array<std::uint16_t, 32> phy{};
-    std::vector<Access> log; // Of read() and write().
+    std::vector<Access> log;                           // Of read() and write().
     std::function<void(std::uint32_t offset)> on_read; // Before a register answers.
 
     void set_mac(const std::array<std::uint8_t, 6> &mac);
@@ -143,6 +143,7 @@ private:
     bool write_queue(std::uint32_t offset, std::uint32_t value);
     void violation(std::string what) { violations_.push_back(std::move(what)); }
     bool link_up() const;
+    std::uint32_t speed_and_duplex() const;
     bool rx_on(std::uint16_t queue) const;
     bool deliver(std::uint16_t queue, std::span<const std::uint8_t> frame, std::uint32_t errors);
 

@@ -248,18 +248,64 @@ TEST_F(HwTest, LinkComesUpAfterNegotiation) {
     device.phy[phy::BMCR] |= phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE;
     device.poke(reg::CTRL, ctrl::FRCSPD | ctrl::FRCDPX);
     EXPECT_EQ(Link{}, hw.link());
-    ASSERT_TRUE(hw.start_link());
+    ASSERT_TRUE(hw.start_link({}));
     EXPECT_EQ(ctrl::SLU, device.peek(reg::CTRL) & (ctrl::SLU | ctrl::FRCSPD | ctrl::FRCDPX));
     EXPECT_EQ(Link{}, hw.link());
     device.sleep_us(model::Igb::autoneg_us);
     EXPECT_EQ((Link{.up = true, .full_duplex = true, .speed_mbps = 1000}), hw.link());
 
     // Up already: not torn down by negotiating again.
-    ASSERT_TRUE(hw.start_link());
+    ASSERT_TRUE(hw.start_link({}));
     EXPECT_TRUE(hw.link().up);
 
     device.cable = false;
     EXPECT_EQ(Link{}, hw.link());
+}
+
+TEST_F(HwTest, LinkAdvertisesWhatIsWanted) {
+    ASSERT_TRUE(hw.start_link({}));
+    device.sleep_us(model::Igb::autoneg_us);
+    ASSERT_EQ(1000, hw.link().speed_mbps);
+
+    const std::uint8_t hundred = link_mode::M100_FULL | link_mode::M10_HALF;
+    ASSERT_TRUE(hw.start_link({.modes = hundred, .fixed = false}));
+    EXPECT_EQ(Link{}, hw.link()) << "negotiated anew, though there was a link";
+    EXPECT_EQ(phy::ANAR_100_FULL | phy::ANAR_10_HALF | 1, device.phy[phy::ANAR]);
+    EXPECT_EQ(0, device.phy[phy::GBCR]);
+    device.sleep_us(model::Igb::autoneg_us);
+    EXPECT_EQ((Link{.up = true, .full_duplex = true, .speed_mbps = 100}), hw.link());
+
+    ASSERT_TRUE(hw.start_link({.modes = hundred, .fixed = false}));
+    EXPECT_TRUE(hw.link().up) << "nothing has changed";
+}
+
+TEST_F(HwTest, LinkIsForced) {
+    ASSERT_TRUE(hw.start_link({.modes = link_mode::M100_HALF, .fixed = true}));
+    EXPECT_EQ(phy::BMCR_SPEED_100, device.phy[phy::BMCR]) << "no negotiation";
+    EXPECT_EQ(0, device.phy[phy::PORT_CTRL]);
+    EXPECT_EQ(ctrl::SLU | ctrl::FRCSPD | ctrl::FRCDPX | ctrl::SPD_100, device.peek(reg::CTRL));
+    device.sleep_us(model::Igb::autoneg_us);
+    EXPECT_EQ((Link{.up = true, .full_duplex = false, .speed_mbps = 100}), hw.link());
+
+    ASSERT_TRUE(hw.start_link({.modes = link_mode::M10_FULL, .fixed = true}));
+    EXPECT_EQ(phy::BMCR_FULL_DUPLEX, device.phy[phy::BMCR]);
+    EXPECT_EQ((Link{.up = true, .full_duplex = true, .speed_mbps = 10}), hw.link());
+
+    ASSERT_TRUE(hw.start_link({}));
+    EXPECT_EQ(phy::BMCR_FULL_DUPLEX | phy::BMCR_AUTONEG, device.phy[phy::BMCR]);
+    EXPECT_EQ(phy::PORT_CTRL_AUTO_MDIX, device.phy[phy::PORT_CTRL]);
+    EXPECT_EQ(0u, device.peek(reg::CTRL) & (ctrl::FRCSPD | ctrl::FRCDPX));
+}
+
+TEST_F(HwTest, LinkStopsWithThePhy) {
+    ASSERT_TRUE(hw.start_link({}));
+    device.sleep_us(model::Igb::autoneg_us);
+    ASSERT_TRUE(hw.stop_link());
+    EXPECT_EQ(Link{}, hw.link());
+    EXPECT_TRUE(device.phy[phy::BMCR] & phy::BMCR_POWER_DOWN);
+    ASSERT_TRUE(hw.start_link({}));
+    device.sleep_us(model::Igb::autoneg_us);
+    EXPECT_TRUE(hw.link().up);
 }
 
 TEST_F(HwTest, StaleLocksAreBroken) {

@@ -35,7 +35,7 @@ protected:
                                 .wthresh = 1});
         for (std::size_t i = 0; i < 8; i++)
             ring[i] = rx_desc_read(buffers_dma + 1024 * i);
-        (void)hw.start_link();
+        (void)hw.start_link({});
         device.sleep_us(model::Igb::autoneg_us);
         (void)hw.enable_rx_queue(0, 7);
         hw.enable_rx();

@@ -6,6 +6,7 @@
 #include "ethdev/igb_config.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cinttypes>
 #include <cstring>
@@ -67,6 +68,48 @@ int parse_rss(const rte_eth_dev *dev, Rss &rss) {
     return 0;
 }
 
+// RTE_ETH_LINK_SPEED_* into modes; all of them for RTE_ETH_LINK_SPEED_AUTONEG, which is 0.
+int parse_link(const rte_eth_dev *dev, LinkSettings &link) {
+    static constexpr struct {
+        std::uint32_t speed;
+        std::uint8_t mode;
+    } known[] = {
+        {RTE_ETH_LINK_SPEED_10M_HD, link_mode::M10_HALF},
+        {RTE_ETH_LINK_SPEED_10M, link_mode::M10_FULL},
+        {RTE_ETH_LINK_SPEED_100M_HD, link_mode::M100_HALF},
+        {RTE_ETH_LINK_SPEED_100M, link_mode::M100_FULL},
+        {RTE_ETH_LINK_SPEED_1G, link_mode::M1000_FULL},
+    };
+    const std::uint32_t asked = dev->data->dev_conf.link_speeds;
+    std::uint32_t rest = asked & ~std::uint32_t{RTE_ETH_LINK_SPEED_FIXED};
+
+    link = {};
+    if (asked == RTE_ETH_LINK_SPEED_AUTONEG)
+        return 0;
+    link = {.modes = 0, .fixed = (asked & RTE_ETH_LINK_SPEED_FIXED) != 0};
+    for (const auto &entry : known) {
+        if (rest & entry.speed)
+            link.modes |= entry.mode;
+        rest &= ~entry.speed;
+    }
+    if (rest != 0 || link.modes == 0) {
+        IGB_PORT_LOG(ERR, dev,
+                     "link_speeds 0x%" PRIx32 ": the device has 10 and 100 Mb/s, half and full "
+                     "duplex, and 1 Gb/s",
+                     asked);
+        return -EINVAL;
+    }
+    if (link.fixed && std::popcount(link.modes) != 1) {
+        IGB_PORT_LOG(ERR, dev,
+                     "link_speeds 0x%" PRIx32 ": RTE_ETH_LINK_SPEED_FIXED is for one speed", asked);
+        return -EINVAL;
+    }
+    // 1000BASE-T has no link without negotiation: its one mode is what is advertised.
+    if (link.modes == link_mode::M1000_FULL)
+        link.fixed = false;
+    return 0;
+}
+
 // What the driver does not do and ethdev does not refuse for it.
 int refuse_unsupported(const rte_eth_dev *dev) {
     const rte_eth_conf &conf = dev->data->dev_conf;
@@ -75,13 +118,6 @@ int refuse_unsupported(const rte_eth_dev *dev) {
         conf.txmode.mq_mode != RTE_ETH_MQ_TX_NONE) {
         IGB_PORT_LOG(ERR, dev, "of multi-queue modes only RSS is supported");
         return -EINVAL;
-    }
-    if (conf.link_speeds != RTE_ETH_LINK_SPEED_AUTONEG) {
-        IGB_PORT_LOG(ERR, dev,
-                     "link_speeds 0x%" PRIx32 ": the link is negotiated among all speeds, which "
-                     "is RTE_ETH_LINK_SPEED_AUTONEG (0); fixed or chosen speeds are not supported",
-                     conf.link_speeds);
-        return -ENOTSUP;
     }
     if (conf.intr_conf.rxq != 0 || conf.intr_conf.lsc != 0 || conf.intr_conf.rmv != 0) {
         IGB_PORT_LOG(ERR, dev,
@@ -113,12 +149,16 @@ RxOffloads parse_rx_offloads(std::uint64_t offloads) {
 }
 
 int parse_config(const rte_eth_dev *dev, Settings &settings) {
+    LinkSettings link;
     Rss rss;
 
     if (const int ret = refuse_unsupported(dev); ret != 0)
         return ret;
     if (const int ret = parse_rss(dev, rss); ret != 0)
         return ret;
+    if (const int ret = parse_link(dev, link); ret != 0)
+        return ret;
+    settings.link = link;
     settings.rss = rss;
     settings.offloads = parse_rx_offloads(dev->data->dev_conf.rxmode.offloads);
     return 0;

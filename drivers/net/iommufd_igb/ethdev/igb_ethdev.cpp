@@ -24,15 +24,6 @@ static_assert(std::is_trivially_destructible_v<Port> && std::is_standard_layout_
 
 namespace {
 
-// What ethdev is told of a step: 0, or a negative errno after a line about it.
-template <class T>
-int report(const rte_eth_dev *dev, const Result<T> &result) {
-    if (result)
-        return 0;
-    IGB_PORT_LOG(ERR, dev, "%s: %s", result.error().step, rte_strerror(result.error().code));
-    return -result.error().code;
-}
-
 // Reset, then everything that does not depend on queues; unless probing has just done it, for a
 // reset takes the link away, which is half a second and more in coming back.
 Result<> bring_up(rte_eth_dev *dev) {
@@ -151,10 +142,12 @@ int program(rte_eth_dev *dev) {
     Port &port = port_of(dev);
     Hw hw = hw_of(dev);
 
-    if (!port.just_reset)
-        if (const int ret = report(dev, hw.start_link()); ret != 0)
+    // The link that probing has begun to make is left to it, if it is as wanted.
+    if (!port.just_reset || port.settings.link != LinkSettings{})
+        if (const int ret = report(dev, hw.start_link(port.settings.link)); ret != 0)
             return ret;
     port.just_reset = false;
+    port.link_on = true;
     hw.clear_stats();
 
     const int ret = program_tx(dev, hw);
@@ -207,7 +200,7 @@ Result<> identify(rte_eth_dev *dev) {
     port.factory_mac = TRY(hw.read_mac());
     [[maybe_unused]] const std::uint32_t phy = TRY(hw.phy_id());
     IGB_PORT_LOG(DEBUG, dev, "PHY %08x", phy);
-    TRY(hw.start_link());
+    TRY(hw.start_link(port.settings.link));
     port.just_reset = true;
     return {};
 }
@@ -295,6 +288,7 @@ int dev_stop(rte_eth_dev *dev) {
     rte_eth_link down{};
 
     quiesce(dev);
+    (void)set_link_down(dev); // a link that stays is told in the log; the port is stopped
     if (const int ret = free_buffers(dev); ret != 0)
         return ret;
     rte_eth_linkstatus_set(dev, &down);
@@ -346,6 +340,8 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.dev_infos_get = dev_infos_get;
     ops.dev_supported_ptypes_get = supported_ptypes_op<supported_ptypes>();
     ops.link_update = link_update;
+    ops.dev_set_link_up = set_link_up;
+    ops.dev_set_link_down = set_link_down;
     ops.promiscuous_enable = promiscuous_enable;
     ops.promiscuous_disable = promiscuous_disable;
     ops.allmulticast_enable = allmulticast_enable;

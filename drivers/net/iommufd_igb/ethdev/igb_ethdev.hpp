@@ -15,6 +15,7 @@
 
 #include "hw/igb_hw.hpp"
 #include "igb_dpdk.hpp"
+#include "igb_log.hpp"
 
 namespace igb {
 
@@ -49,6 +50,7 @@ struct Port {
     bool dma_live = false;
     // As dev_init() has left the device: reset, with no filters, the link being made.
     bool just_reset = false;
+    bool link_on = false; // PHY powered, as started or told by set_link_up()
 };
 
 inline Port &port_of(const rte_eth_dev *dev) {
@@ -67,6 +69,15 @@ inline Hw hw_of(const rte_eth_dev *dev) {
 // Address of a register that the hot path writes.
 inline volatile std::uint32_t *register_address(const rte_eth_dev *dev, std::uint32_t offset) {
     return reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(bar_of(dev)) + offset);
+}
+
+// What ethdev is told of a step: 0, or a negative errno after a line about it.
+template <class T>
+int report(const rte_eth_dev *dev, const Result<T> &result) {
+    if (result)
+        return 0;
+    IGB_PORT_LOG(ERR, dev, "%s: %s", result.error().step, rte_strerror(result.error().code));
+    return -result.error().code;
 }
 
 extern const eth_dev_ops dev_ops;
@@ -95,7 +106,6 @@ std::uint32_t smallest_rx_buffer(const rte_eth_dev *dev);
 // ethdev/igb_ethdev_ops.cpp
 int dev_infos_get(rte_eth_dev *dev, rte_eth_dev_info *info);
 int vlan_offload_set(rte_eth_dev *dev, int mask);
-int link_update(rte_eth_dev *dev, int wait_to_complete);
 int promiscuous_enable(rte_eth_dev *dev);
 int promiscuous_disable(rte_eth_dev *dev);
 int allmulticast_enable(rte_eth_dev *dev);
@@ -104,6 +114,11 @@ int mac_addr_set(rte_eth_dev *dev, rte_ether_addr *mac);
 int mtu_set(rte_eth_dev *dev, std::uint16_t mtu);
 // Whether every Rx queue's buffers hold a frame of that MTU; 0, or -EINVAL after saying why.
 int check_buffers(const rte_eth_dev *dev, std::uint16_t mtu);
+
+// ethdev/igb_ethdev_link.cpp
+int link_update(rte_eth_dev *dev, int wait_to_complete);
+int set_link_up(rte_eth_dev *dev);
+int set_link_down(rte_eth_dev *dev);
 
 // igb_ethdev_stats.cpp
 int stats_get(rte_eth_dev *dev, rte_eth_stats &stats, QueueStats *queues);

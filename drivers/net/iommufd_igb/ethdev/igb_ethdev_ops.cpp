@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-// What a port can do, its link, and what an application changes of its settings.
+// What a port can do, and what an application changes of its settings.
 
 #include <algorithm>
 #include <cerrno>
@@ -28,10 +28,6 @@ constexpr rte_eth_desc_lim ring_limits() {
     limits.nb_mtu_seg_max = 1;
     return limits;
 }
-
-// How long a link_update() that waits may take, as DPDK's e1000 drivers.
-constexpr std::uint32_t link_deadline_us = 9'000'000;
-constexpr std::uint32_t link_poll_us = 100'000;
 
 int set_promiscuous(rte_eth_dev *dev, bool on) {
     Settings &settings = port_of(dev).settings;
@@ -82,29 +78,6 @@ int vlan_offload_set(rte_eth_dev *dev, int) {
     settings.offloads = parse_rx_offloads(dev->data->dev_conf.rxmode.offloads);
     hw_of(dev).apply_offloads(settings.offloads);
     return 0;
-}
-
-int link_update(rte_eth_dev *dev, int wait_to_complete) {
-    const Registers regs(bar_of(dev));
-    const Hw hw(regs);
-    Link link;
-
-    if (dev->data->dev_started) {
-        const std::uint64_t end = regs.now_us() + (wait_to_complete ? link_deadline_us : 0);
-
-        link = hw.link();
-        while (!link.up && regs.now_us() < end) {
-            regs.sleep_us(link_poll_us);
-            link = hw.link();
-        }
-    }
-
-    rte_eth_link state{};
-    state.link_status = link.up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN;
-    state.link_speed = link.up ? link.speed_mbps : std::uint32_t{RTE_ETH_SPEED_NUM_NONE};
-    state.link_duplex = link.full_duplex ? RTE_ETH_LINK_FULL_DUPLEX : RTE_ETH_LINK_HALF_DUPLEX;
-    state.link_autoneg = RTE_ETH_LINK_AUTONEG;
-    return rte_eth_linkstatus_set(dev, &state);
 }
 
 int promiscuous_enable(rte_eth_dev *dev) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-// Reset, address and link of the 82576.
+// Reset and address of the 82576.
 
 #include "hw/igb_hw.hpp"
 
@@ -101,33 +101,6 @@ Result<MacAddress> Hw::read_mac() {
     if (!is_station(mac))
         return failure(EADDRNOTAVAIL, "reading the MAC address: RAL0/RAH0 and EEPROM have none");
     return mac;
-}
-
-Result<> Hw::start_link() {
-    set_bits(reg::CTRL, ctrl::FRCSPD | ctrl::FRCDPX, ctrl::SLU);
-    if (link().up)
-        return {};
-
-    // CTRL.RST leaves the PHY of the hardware alone but resets QEMU's, whose STATUS.LU
-    // comes back only when negotiation is restarted (igb_set_phy_ctrl); it takes 500 ms.
-    std::uint16_t control = TRY(read_phy(phy::BMCR));
-    control &= static_cast<std::uint16_t>(~(phy::BMCR_POWER_DOWN | phy::BMCR_ISOLATE));
-    control |= phy::BMCR_AUTONEG | phy::BMCR_RESTART_AUTONEG;
-    return write_phy(phy::BMCR, control);
-}
-
-Link Hw::link() const {
-    const std::uint32_t value = regs_.read(reg::STATUS);
-
-    if (value == no_device || !(value & status::LU))
-        return {};
-
-    std::uint16_t speed = 1000;
-    if ((value & status::SPEED_MASK) == status::SPEED_10)
-        speed = 10;
-    else if ((value & status::SPEED_MASK) == status::SPEED_100)
-        speed = 100;
-    return {.up = true, .full_duplex = (value & status::FD) != 0, .speed_mbps = speed};
 }
 
 } // namespace igb

@@ -102,8 +102,13 @@ public:
     // The address the device came up with, read from receive address 0 or the EEPROM.
     [[nodiscard]] Result<MacAddress> read_mac();
 
-    // Let the MAC follow the PHY and negotiate, unless the link is already up.
-    [[nodiscard]] Result<> start_link();
+    // igb_link.cpp
+
+    // Power the PHY up and let it negotiate, unless the link is up already and as wanted; or force
+    // the one mode that is wanted.
+    [[nodiscard]] Result<> start_link(const LinkSettings &wanted);
+    // Power the PHY down: the other end sees the link go.
+    [[nodiscard]] Result<> stop_link();
     [[nodiscard]] Link link() const;
 
     // igb_filter.cpp
@@ -170,6 +175,11 @@ private:
     [[nodiscard]] Result<> lock_sw_fw(std::uint32_t resource);
     void unlock_sw_fw(std::uint32_t resource);
     [[nodiscard]] std::uint32_t phy_resource() const;
+    // Whether the register of the PHY had to be written for it.
+    [[nodiscard]] Result<bool> change_phy(std::uint8_t address, std::uint16_t clear,
+                                          std::uint16_t set);
+    [[nodiscard]] Result<> negotiate_link(const LinkSettings &wanted);
+    [[nodiscard]] Result<> force_link(const LinkSettings &wanted);
     [[nodiscard]] Result<std::uint32_t> mdic(std::uint32_t command);
     [[nodiscard]] Result<> set_enable(std::uint32_t offset, bool on, const char *step);
     void set_bits(std::uint32_t offset, std::uint32_t clear, std::uint32_t set);

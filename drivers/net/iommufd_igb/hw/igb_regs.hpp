@@ -140,6 +140,8 @@ namespace ctrl {
 inline constexpr std::uint32_t FD = 1u << 0;
 inline constexpr std::uint32_t GIO_MASTER_DISABLE = 1u << 2;
 inline constexpr std::uint32_t SLU = 1u << 6;
+inline constexpr std::uint32_t SPD_MASK = 3u << 8; // forced speed: 00b is 10 Mb/s
+inline constexpr std::uint32_t SPD_100 = 1u << 8;
 inline constexpr std::uint32_t FRCSPD = 1u << 11;
 inline constexpr std::uint32_t FRCDPX = 1u << 12;
 inline constexpr std::uint32_t RST = 1u << 26; // clears itself
@@ -193,10 +195,25 @@ inline constexpr std::uint8_t BMCR = 0;
 inline constexpr std::uint8_t BMSR = 1;
 inline constexpr std::uint8_t ID1 = 2;
 inline constexpr std::uint8_t ID2 = 3;
+inline constexpr std::uint8_t ANAR = 4;       // what is advertised, 10 and 100 Mb/s
+inline constexpr std::uint8_t GBCR = 9;       // the same, 1 Gb/s
+inline constexpr std::uint8_t PORT_CTRL = 18; // of Intel's IGP PHYs (DPDK, e1000_phy.h)
+inline constexpr std::uint16_t BMCR_FULL_DUPLEX = 1u << 8;
+inline constexpr std::uint16_t BMCR_SPEED_100 = 1u << 13;
 inline constexpr std::uint16_t BMCR_RESTART_AUTONEG = 1u << 9;
 inline constexpr std::uint16_t BMCR_ISOLATE = 1u << 10;
 inline constexpr std::uint16_t BMCR_POWER_DOWN = 1u << 11;
 inline constexpr std::uint16_t BMCR_AUTONEG = 1u << 12;
+inline constexpr std::uint16_t ANAR_10_HALF = 1u << 5;
+inline constexpr std::uint16_t ANAR_10_FULL = 1u << 6;
+inline constexpr std::uint16_t ANAR_100_HALF = 1u << 7;
+inline constexpr std::uint16_t ANAR_100_FULL = 1u << 8;
+inline constexpr std::uint16_t ANAR_SPEEDS =
+    ANAR_10_HALF | ANAR_10_FULL | ANAR_100_HALF | ANAR_100_FULL;
+inline constexpr std::uint16_t GBCR_HALF = 1u << 8;
+inline constexpr std::uint16_t GBCR_FULL = 1u << 9;
+inline constexpr std::uint16_t PORT_CTRL_AUTO_MDIX = 1u << 12;
+inline constexpr std::uint16_t PORT_CTRL_FORCE_MDIX = 1u << 13;
 } // namespace phy
 
 namespace swsm {

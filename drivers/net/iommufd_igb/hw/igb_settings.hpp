@@ -28,7 +28,25 @@ struct RxOffloads {
     bool vlan_strip = false;  // tags go from the frame to the descriptor, on all queues
 };
 
+// A speed and a duplex; any set of them may be advertised.
+namespace link_mode {
+inline constexpr std::uint8_t M10_HALF = 1u << 0;
+inline constexpr std::uint8_t M10_FULL = 1u << 1;
+inline constexpr std::uint8_t M100_HALF = 1u << 2;
+inline constexpr std::uint8_t M100_FULL = 1u << 3;
+inline constexpr std::uint8_t M1000_FULL = 1u << 4;
+inline constexpr std::uint8_t ALL = M10_HALF | M10_FULL | M100_HALF | M100_FULL | M1000_FULL;
+} // namespace link_mode
+
+struct LinkSettings {
+    std::uint8_t modes = link_mode::ALL; // of link_mode::
+    bool fixed = false;                  // the one mode, 10 or 100 Mb/s, without negotiation
+
+    bool operator==(const LinkSettings &) const = default;
+};
+
 struct Settings {
+    LinkSettings link{};
     MacAddress mac{};
     bool promiscuous = false;
     bool all_multicast = false;
