@@ -196,6 +196,17 @@ def queues():
                   "frames of both transmit queues")
         tap.check(min(shares) > 0, f"all flows went to one queue: {shares}")
 
+        for first in range(0, 128, 8):  # testpmd takes 127 letters
+            program.command("port config 0 rss reta " + ",".join(
+                f"({entry},1)" for entry in range(first, first + 8)))
+        program.commands("clear port xstats all", "start")
+        for frame in frames[:64]:
+            peer.send(frame)
+        tap.equal(len(peer.receive(64, ethertype=0x0800)), 64, "frames that came back")
+        received = program.xstats(0)
+        tap.equal([received[f"rx_q{queue}_packets"] for queue in (0, 1)], [0, 64],
+                  "frames per receive queue when every entry of the RETA names queue 1")
+
 
 @tap.test("it ends in order")
 def end():

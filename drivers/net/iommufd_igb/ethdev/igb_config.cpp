@@ -27,41 +27,35 @@ constexpr std::array<std::uint8_t, rss_key_size> default_key = {
 // The hardware has one switch for both.
 constexpr std::uint64_t l4_checksums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 
-std::uint32_t rss_fields(std::uint64_t rss_hf) {
-    static constexpr struct {
-        std::uint64_t hash;
-        std::uint32_t field;
-    } hash_fields[] = {
-        {RTE_ETH_RSS_IPV4, mrqc::IPV4},
-        {RTE_ETH_RSS_NONFRAG_IPV4_TCP, mrqc::IPV4_TCP},
-        {RTE_ETH_RSS_NONFRAG_IPV4_UDP, mrqc::IPV4_UDP},
-        {RTE_ETH_RSS_IPV6, mrqc::IPV6},
-        {RTE_ETH_RSS_NONFRAG_IPV6_TCP, mrqc::IPV6_TCP},
-        {RTE_ETH_RSS_NONFRAG_IPV6_UDP, mrqc::IPV6_UDP},
-    };
+struct HashField {
+    std::uint64_t hash;
+    std::uint32_t field;
+};
+constexpr HashField hash_fields[] = {
+    {RTE_ETH_RSS_IPV4, mrqc::IPV4},
+    {RTE_ETH_RSS_NONFRAG_IPV4_TCP, mrqc::IPV4_TCP},
+    {RTE_ETH_RSS_NONFRAG_IPV4_UDP, mrqc::IPV4_UDP},
+    {RTE_ETH_RSS_IPV6, mrqc::IPV6},
+    {RTE_ETH_RSS_NONFRAG_IPV6_TCP, mrqc::IPV6_TCP},
+    {RTE_ETH_RSS_NONFRAG_IPV6_UDP, mrqc::IPV6_UDP},
+};
+
+std::uint32_t rss_fields(std::uint64_t types) {
     std::uint32_t fields = 0;
 
-    for (const auto &entry : hash_fields)
-        if (rss_hf & entry.hash)
+    for (const HashField &entry : hash_fields)
+        if (types & entry.hash)
             fields |= entry.field;
     return fields;
 }
 
 int parse_rss(const rte_eth_dev *dev, Rss &rss) {
-    const rte_eth_rss_conf &conf = dev->data->dev_conf.rx_adv_conf.rss_conf;
-
     rss = {.fields = 0, .key = default_key, .reta = {}};
     if (!(dev->data->dev_conf.rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG))
         return 0;
-    rss.fields = rss_fields(conf.rss_hf);
-    if (conf.rss_key != nullptr) {
-        if (conf.rss_key_len != 0 && conf.rss_key_len != rss_key_size) {
-            IGB_PORT_LOG(ERR, dev, "an RSS key has %u bytes, not %u", rss_key_size,
-                         conf.rss_key_len);
-            return -EINVAL;
-        }
-        std::memcpy(rss.key.data(), conf.rss_key, rss_key_size);
-    }
+    if (const int ret = parse_rss_hash(dev, dev->data->dev_conf.rx_adv_conf.rss_conf, rss);
+        ret != 0)
+        return ret;
     const std::uint16_t queues = std::max<std::uint16_t>(dev->data->nb_rx_queues, 1);
     for (std::uint16_t i = 0; i < reta_size; i++)
         rss.reta[i] = static_cast<std::uint8_t>(i % queues);
@@ -141,6 +135,28 @@ int refuse_unsupported(const rte_eth_dev *dev) {
 }
 
 } // namespace
+
+int parse_rss_hash(const rte_eth_dev *dev, const rte_eth_rss_conf &conf, Rss &rss) {
+    if (conf.rss_key != nullptr) {
+        if (conf.rss_key_len != 0 && conf.rss_key_len != rss_key_size) {
+            IGB_PORT_LOG(ERR, dev, "an RSS key has %u bytes, not %u", rss_key_size,
+                         conf.rss_key_len);
+            return -EINVAL;
+        }
+        std::memcpy(rss.key.data(), conf.rss_key, rss_key_size);
+    }
+    rss.fields = rss_fields(conf.rss_hf);
+    return 0;
+}
+
+std::uint64_t rss_types(std::uint32_t fields) {
+    std::uint64_t types = 0;
+
+    for (const HashField &entry : hash_fields)
+        if (fields & entry.field)
+            types |= entry.hash;
+    return types;
+}
 
 RxOffloads parse_rx_offloads(std::uint64_t offloads) {
     return {.ip_checksum = (offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0,

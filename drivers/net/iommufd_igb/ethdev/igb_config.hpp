@@ -32,6 +32,13 @@ inline constexpr std::uint32_t frame_overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CR
 // why, with settings as they were.
 int parse_config(const rte_eth_dev *dev, Settings &settings);
 
+// Types and key of conf into rss, whose key stays where conf has none; 0, or -EINVAL after saying
+// why, with rss as it was.
+int parse_rss_hash(const rte_eth_dev *dev, const rte_eth_rss_conf &conf, Rss &rss);
+
+// RTE_ETH_RSS_* of fields of mrqc::.
+std::uint64_t rss_types(std::uint32_t fields);
+
 // The receive offloads of a port.
 RxOffloads parse_rx_offloads(std::uint64_t offloads);
 

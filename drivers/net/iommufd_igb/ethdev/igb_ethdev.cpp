@@ -342,6 +342,10 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.link_update = link_update;
     ops.dev_set_link_up = set_link_up;
     ops.dev_set_link_down = set_link_down;
+    ops.reta_update = reta_update;
+    ops.reta_query = reta_query;
+    ops.rss_hash_update = rss_hash_update;
+    ops.rss_hash_conf_get = rss_hash_conf_get;
     ops.promiscuous_enable = promiscuous_enable;
     ops.promiscuous_disable = promiscuous_disable;
     ops.allmulticast_enable = allmulticast_enable;

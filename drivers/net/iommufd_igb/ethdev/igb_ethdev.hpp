@@ -120,6 +120,12 @@ int link_update(rte_eth_dev *dev, int wait_to_complete);
 int set_link_up(rte_eth_dev *dev);
 int set_link_down(rte_eth_dev *dev);
 
+// ethdev/igb_ethdev_rss.cpp
+int reta_update(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t size);
+int reta_query(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t size);
+int rss_hash_update(rte_eth_dev *dev, rte_eth_rss_conf *conf);
+int rss_hash_conf_get(rte_eth_dev *dev, rte_eth_rss_conf *conf);
+
 // igb_ethdev_stats.cpp
 int stats_get(rte_eth_dev *dev, rte_eth_stats &stats, QueueStats *queues);
 int stats_reset(rte_eth_dev *dev);
