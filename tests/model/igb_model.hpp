@@ -60,7 +60,8 @@ struct Sent {
     igb::TxDesc desc; // The last one, and where it is.
     std::uint16_t index;
     std::vector<std::uint8_t> data; // Of all descriptors.
-    unsigned int nb_descs = 1;      // Descriptors.
+    unsigned int nb_descs = 1;      // Descriptors, a context not among them.
+    igb::TxDesc context{};          // The queue's, as the device had it.
 };
 
 // What happened to a frame from the wire.
@@ -128,9 +129,11 @@ public:
     std::uint16_t transmit(std::uint16_t queue, std::uint16_t limit = UINT16_MAX);
     std::vector<Sent> sent;
     std::uint64_t tx_write_backs = 0;
+    std::uint64_t tx_contexts = 0;
 
 private:
     void enter(); // among the models that at_bar() finds
+    bool take_context(std::uint16_t queue, const igb::TxDesc &desc);
     void take(const igb::TxDesc &desc, std::uint16_t index, const std::uint8_t *data,
               std::size_t length);
     std::uint32_t &at(std::uint32_t offset);
@@ -149,6 +152,7 @@ private:
 
     DmaMap &memory_;
     Sent unfinished_{.desc = {}, .index = 0, .data = {}, .nb_descs = 0}; // Without EOP so far.
+    std::array<igb::TxDesc, igb::max_queues> contexts_{};
     std::unique_ptr<std::uint32_t[]> regs_;
     std::vector<std::string> violations_;
     std::uint64_t now_us_ = 1'000'000;

@@ -115,6 +115,19 @@ Received Igb::receive(std::uint16_t queue, std::span<const std::uint8_t> frame,
     return Received::Delivered;
 }
 
+// False if the descriptor is none.
+bool Igb::take_context(std::uint16_t queue, const TxDesc &desc) {
+    if (!tx_desc_is_context(desc.command))
+        return false;
+    if (unfinished_.nb_descs != 0)
+        violation("context within a packet");
+    if (desc.command & tx_cmd::RS)
+        violation("context descriptor that is to report");
+    contexts_[queue] = desc;
+    tx_contexts++;
+    return true;
+}
+
 void Igb::take(const TxDesc &desc, std::uint16_t index, const std::uint8_t *data,
                std::size_t length) {
     Sent &packet = unfinished_;
@@ -130,7 +143,8 @@ void Igb::take(const TxDesc &desc, std::uint16_t index, const std::uint8_t *data
     packet.nb_descs++;
     if (!(desc.command & tx_cmd::EOP))
         return;
-    if (packet.data.size() != desc.command >> tx_paylen_shift)
+    const std::uint64_t payload = desc.command >> tx_paylen_shift;
+    if (desc.command & tx_cmd::TSE ? packet.data.size() <= payload : packet.data.size() != payload)
         violation("PAYLEN is not the length of the packet");
     at(reg::GPTC)++;
     at(reg::GOTCL) += static_cast<std::uint32_t>(packet.data.size()) + crc_bytes;
@@ -154,6 +168,10 @@ std::uint16_t Igb::transmit(std::uint16_t queue, std::uint16_t limit) {
             violation("transmit descriptor at an address that is not mapped");
             return taken;
         }
+        at(reg::TDH(queue)) = head + 1 == count ? 0 : head + 1;
+        taken++;
+        if (take_context(queue, *desc))
+            continue;
         const auto length = static_cast<std::size_t>(desc->command & tx_cmd::LENGTH_MASK);
         const auto *data =
             static_cast<const std::uint8_t *>(memory_.translate(desc->address, length));
@@ -163,13 +181,12 @@ std::uint16_t Igb::transmit(std::uint16_t queue, std::uint16_t limit) {
         }
         if (tx_desc_done(desc->command))
             violation("transmit descriptor given to the device with DD set");
+        unfinished_.context = contexts_[queue];
         take(*desc, static_cast<std::uint16_t>(head), data, length);
         if (desc->command & tx_cmd::RS) {
             __atomic_store_n(&desc->command, desc->command | tx_done_bit, __ATOMIC_RELEASE);
             tx_write_backs++;
         }
-        at(reg::TDH(queue)) = head + 1 == count ? 0 : head + 1;
-        taken++;
     }
     return taken;
 }

@@ -8,6 +8,7 @@
 #include "hw/igb_regs.hpp"
 #include "rxtx/igb_desc.hpp"
 #include "rxtx/igb_tx.hpp"
+#include "rxtx/igb_tx_offload.hpp"
 #include "tx_test.hpp"
 
 namespace {
@@ -16,18 +17,6 @@ using namespace igb;
 
 // An instance of its own: test suites of one name have one class.
 class TxMbufTest : public test::TxTest {};
-
-TEST_P(TxMbufTest, SeveralSegmentsAreDropped) {
-    rte_mbuf *head = packet(pool, 1);
-
-    ASSERT_EQ(0, rte_pktmbuf_chain(head, packet(pool, 2)));
-    EXPECT_EQ(3, send({packet(pool, 10), head, packet(pool, 11)}));
-    device().transmit(0);
-    ASSERT_EQ(2u, device().sent.size());
-    EXPECT_EQ(frame(11), device().sent[1].data);
-    EXPECT_EQ(1u, stats().oerrors);
-    EXPECT_EQ(2u, held()) << "both segments are freed";
-}
 
 TEST_P(TxMbufTest, LengthsTheHardwareCannotSend) {
     rte_mempool *large = make_pool("large", "iommufd", 15, 10240);
@@ -217,13 +206,22 @@ struct Oddity {
 
 rte_mbuf_ext_shared_info someone_elses;
 
+void set_length(rte_mbuf *mbuf, std::uint16_t length) {
+    mbuf->data_len = length;
+    mbuf->pkt_len = length;
+}
+
 constexpr Oddity oddities[] = {
     {"second reference", [](rte_mbuf *mbuf) { rte_mbuf_refcnt_update(mbuf, 1); }, true},
-    {"two segments", [](rte_mbuf *mbuf) { mbuf->nb_segs = 2; }, false},
-    {"too short", [](rte_mbuf *mbuf) { mbuf->data_len = tx_min_length - 1; }, false},
-    {"empty", [](rte_mbuf *mbuf) { mbuf->data_len = 0; }, false},
-    {"too long", [](rte_mbuf *mbuf) { mbuf->data_len = tx_max_length + 1; }, false},
-    {"longest number", [](rte_mbuf *mbuf) { mbuf->data_len = UINT16_MAX; }, false},
+    {"a segment that is not there", [](rte_mbuf *mbuf) { mbuf->nb_segs = 2; }, false},
+    {"too short", [](rte_mbuf *mbuf) { set_length(mbuf, tx_min_length - 1); }, false},
+    {"empty", [](rte_mbuf *mbuf) { set_length(mbuf, 0); }, false},
+    {"too long", [](rte_mbuf *mbuf) { set_length(mbuf, tx_max_length + 1); }, false},
+    {"longest number", [](rte_mbuf *mbuf) { set_length(mbuf, UINT16_MAX); }, false},
+    {"an offload that the device has not",
+     [](rte_mbuf *mbuf) { mbuf->ol_flags |= RTE_MBUF_F_TX_OUTER_IP_CKSUM; }, false},
+    {"the last flag of offloads", [](rte_mbuf *mbuf) { mbuf->ol_flags |= RTE_MBUF_F_TX_MACSEC; },
+     false},
     {"address of an application",
      [](rte_mbuf *mbuf) {
          rte_mbuf_ext_refcnt_set(&someone_elses, 2);
@@ -235,7 +233,7 @@ constexpr Oddity oddities[] = {
      false},
     {"what a plain packet may have",
      [](rte_mbuf *mbuf) {
-         mbuf->ol_flags = ~std::uint64_t{RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL};
+         mbuf->ol_flags = ~(RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | tx_offload_flags);
          mbuf->port = UINT16_MAX;
          mbuf->packet_type = UINT32_MAX;
          mbuf->hash.rss = UINT32_MAX;

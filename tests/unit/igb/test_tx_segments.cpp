@@ -197,7 +197,7 @@ TEST_F(TxFreeThresholdTest, IsNoLessThanAPacketMayTake) {
     ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
     ASSERT_EQ(0, rte_eth_tx_queue_setup(port_id, 0, ring_size, 0, &txconf));
     ASSERT_EQ(0, rte_eth_tx_queue_info_get(port_id, 0, &info));
-    EXPECT_EQ(tx_max_segments, info.conf.tx_free_thresh);
+    EXPECT_EQ(tx_max_descs, info.conf.tx_free_thresh);
 }
 
 } // namespace

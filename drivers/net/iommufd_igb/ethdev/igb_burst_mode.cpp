@@ -107,6 +107,7 @@ void select_bursts(rte_eth_dev *dev) {
             break;
         }
     }
+    dev->tx_pkt_prepare = tx_prepare;
     for (const TxVariant &variant : tx_variants) {
         if (variant.suits(dev)) {
             dev->tx_pkt_burst = variant.burst;

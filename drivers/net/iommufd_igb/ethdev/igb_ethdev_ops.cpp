@@ -18,14 +18,15 @@ namespace igb {
 
 namespace {
 
-constexpr rte_eth_desc_lim ring_limits() {
+// segments: of a packet.
+constexpr rte_eth_desc_lim ring_limits(std::uint16_t segments) {
     rte_eth_desc_lim limits{};
 
     limits.nb_max = max_ring_size;
     limits.nb_min = min_nb_desc;
     limits.nb_align = nb_desc_align;
-    limits.nb_seg_max = 1;
-    limits.nb_mtu_seg_max = 1;
+    limits.nb_seg_max = segments;
+    limits.nb_mtu_seg_max = segments;
     return limits;
 }
 
@@ -60,8 +61,8 @@ int dev_infos_get(rte_eth_dev *, rte_eth_dev_info *info) {
     info->flow_type_rss_offloads = supported_rss_types;
     info->rx_offload_capa = supported_rx_offloads;
     info->tx_offload_capa = supported_tx_offloads;
-    info->rx_desc_lim = ring_limits();
-    info->tx_desc_lim = ring_limits();
+    info->rx_desc_lim = ring_limits(1);
+    info->tx_desc_lim = ring_limits(tx_max_segments);
     // rx_free_thresh 0: by the size of the ring.
     info->default_txconf.tx_rs_thresh = batch_size;
     info->default_txconf.tx_free_thresh = batch_size;

@@ -256,7 +256,7 @@ int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
     queue->doorbell = register_address(dev, reg::TDT(id));
     // Fewer than a packet may take would leave the queue full of what is sent, for ever.
     queue->free_thresh =
-        conf->tx_free_thresh != 0 ? std::max(conf->tx_free_thresh, tx_max_segments) : batch_size;
+        conf->tx_free_thresh != 0 ? std::max(conf->tx_free_thresh, tx_max_descs) : batch_size;
     queue->pool_ops = find_pool_ops();
     queue->in_flight.capacity = nb_desc;
     queue->fast_free =
@@ -313,7 +313,7 @@ void txq_info_get(rte_eth_dev *dev, std::uint16_t id, rte_eth_txq_info *info) {
     info->nb_desc = queue.nb_desc;
     info->conf.tx_rs_thresh = batch_size;
     info->conf.tx_free_thresh = queue.free_thresh;
-    info->conf.offloads = queue.fast_free ? RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE : 0;
+    info->conf.offloads = dev->data->dev_conf.txmode.offloads;
 }
 
 int tx_done_cleanup(void *queue, std::uint32_t count) {

@@ -102,12 +102,15 @@ constexpr RxDesc rx_desc_written(std::uint32_t status, std::uint16_t length, std
 // context descriptor's 0010b as DTYP of this one (p. 143); Linux, DPDK and QEMU have 0011b.
 namespace tx_cmd {
 inline constexpr std::uint32_t LENGTH_MASK = 0xFFFF;
+inline constexpr std::uint32_t DTYP_CONTEXT = 2u << 20;
 inline constexpr std::uint32_t DTYP_DATA = 3u << 20;
 inline constexpr std::uint32_t DTYP_MASK = 0xFu << 20;
 inline constexpr std::uint32_t EOP = 1u << 24;
 inline constexpr std::uint32_t IFCS = 1u << 25;
 inline constexpr std::uint32_t RS = 1u << 27;
 inline constexpr std::uint32_t DEXT = 1u << 29;
+inline constexpr std::uint32_t VLE = 1u << 30; // insert the context's VLAN tag
+inline constexpr std::uint32_t TSE = 1u << 31; // cut into TCP segments
 // Part of a packet to which the device appends the CRC; and a whole packet in one buffer.
 inline constexpr std::uint32_t PART = DTYP_DATA | IFCS | DEXT;
 inline constexpr std::uint32_t SINGLE = PART | EOP;
@@ -121,11 +124,37 @@ constexpr std::uint64_t tx_desc_command(std::uint16_t length) {
     return std::uint64_t{tx_cmd::SINGLE} | length | std::uint64_t{length} << tx_paylen_shift;
 }
 
-// The same for length of total bytes; PAYLEN stands in every descriptor of the packet, as
-// in DPDK 22.11.11, igb_rxtx.c, eth_igb_xmit_pkts().
-constexpr std::uint64_t tx_desc_part(std::uint16_t length, std::uint16_t total, bool is_last) {
-    return std::uint64_t{is_last ? tx_cmd::SINGLE : tx_cmd::PART} | length |
-           std::uint64_t{total} << tx_paylen_shift;
+// What the device is to do with a packet by its context (POPTS, bits 41:40): VLE and TSE are
+// beside.
+inline constexpr std::uint64_t tx_insert_ip_checksum = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t tx_insert_l4_checksum = std::uint64_t{1} << 41;
+
+// Command quadword of one buffer of a packet, DD clear. payload and options stand in every
+// descriptor of the packet, as in DPDK 22.11.11, igb_rxtx.c, eth_igb_xmit_pkts(); payload is the
+// packet's bytes, with TSE but for the header.
+constexpr std::uint64_t tx_desc_part(std::uint16_t length, std::uint32_t payload,
+                                     std::uint64_t options, bool is_last) {
+    return std::uint64_t{is_last ? tx_cmd::SINGLE : tx_cmd::PART} | length | options |
+           std::uint64_t{payload} << tx_paylen_shift;
+}
+
+// Fields of a context descriptor, which says where the headers are of the packets behind it until
+// the next one: where TxDesc has the address, and where it has the command. It is not written back.
+// Bits as in DPDK 22.11.11, drivers/net/e1000/base/e1000_82575.h and e1000_defines.h.
+namespace tx_context {
+inline constexpr unsigned int MACLEN_SHIFT = 9; // above IPLEN
+inline constexpr unsigned int VLAN_SHIFT = 16;
+inline constexpr std::uint64_t IPV4 = 1u << 10;
+inline constexpr std::uint64_t L4_UDP = 0u << 11;
+inline constexpr std::uint64_t L4_TCP = 1u << 11;
+inline constexpr std::uint64_t L4_SCTP = 2u << 11;
+inline constexpr std::uint64_t L4_NONE = 3u << 11;
+inline constexpr unsigned int L4LEN_SHIFT = 32 + 8;
+inline constexpr unsigned int MSS_SHIFT = 32 + 16;
+} // namespace tx_context
+
+constexpr bool tx_desc_is_context(std::uint64_t command) {
+    return (command & tx_cmd::DTYP_MASK) == tx_cmd::DTYP_CONTEXT;
 }
 
 // The same asking for a write-back.

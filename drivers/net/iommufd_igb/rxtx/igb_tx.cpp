@@ -6,95 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include <rte_bus_iommufd.h>
-
 #include "rxtx/igb_tx_common.hpp"
 
 namespace igb {
 
 namespace {
-
-bool is_sendable(const rte_mbuf *mbuf) {
-    return mbuf->nb_segs == 1 && is_sendable_length(mbuf->data_len);
-}
-
-// Between the first lookup of some packets and their descriptors' being seen to be in flight.
-class Lookups {
-public:
-    explicit Lookups(TxQueue &queue) : in_flight_(queue.in_flight) {}
-    Lookups(const Lookups &) = delete;
-    Lookups &operator=(const Lookups &) = delete;
-    ~Lookups() {
-        if (begun_)
-            rte_iommufd_lookup_end(&in_flight_);
-    }
-
-    void begin() {
-        if (!begun_)
-            rte_iommufd_lookup_begin(&in_flight_);
-        begun_ = true;
-    }
-
-private:
-    rte_iommufd_in_flight &in_flight_;
-    bool begun_ = false;
-};
-
-// Where a device finds the data of a packet: contiguous for it each.
-struct DmaSegments {
-    unsigned int count = 0;
-    rte_iova_t dma[tx_max_segments];
-    std::uint16_t length[tx_max_segments];
-
-    void add(rte_iova_t address, std::size_t bytes) {
-        dma[count] = address;
-        length[count++] = static_cast<std::uint16_t>(bytes);
-    }
-};
-
-// Find all of a packet in the table; false if a part is not there.
-bool look_up(const rte_mbuf *mbuf, DmaSegments &segments) {
-    const char *data = rte_pktmbuf_mtod(mbuf, const char *);
-
-    for (std::size_t at = 0; at < mbuf->data_len;) {
-        std::uint64_t run = mbuf->data_len - at;
-        const rte_iova_t dma = rte_iommufd_virt2dma_range(data + at, &run);
-        if (dma == RTE_BAD_IOVA || segments.count == tx_max_segments)
-            return false;
-        segments.add(dma, run);
-        at += run;
-    }
-    return true;
-}
-
-// Where any packet is; false if it cannot be sent. Looked up is what does not carry an address: a
-// foreign pool's, a clone, external memory.
-bool resolve(const TxQueue &queue, TxWork &work, Lookups &lookups, rte_mbuf *mbuf,
-             DmaSegments &segments) {
-    if (!is_sendable(mbuf))
-        return false;
-    if (!carries_dma(work.known_pool, mbuf)) {
-        if (!is_direct(mbuf) || !is_resolved(queue, mbuf->pool)) {
-            lookups.begin();
-            return look_up(mbuf, segments);
-        }
-        work.known_pool = mbuf->pool; // the first of another iommufd pool
-    }
-    segments.add(rte_mbuf_data_iova(mbuf), mbuf->data_len);
-    return true;
-}
-
-// Descriptor index for one segment of mbuf, which the last one's slot keeps.
-void send_segment(TxQueue &queue, unsigned int index, rte_mbuf *mbuf, const DmaSegments &segments,
-                  unsigned int segment) {
-    const bool is_last = segment + 1 == segments.count;
-    const std::uint64_t rs = index % batch_size == batch_size - 1 ? tx_report_status : 0;
-    TxDesc &desc = queue.ring[index];
-
-    queue.sw_ring[index] = is_last ? mbuf : nullptr;
-    store(desc.address, segments.dma[segment]);
-    store(desc.command, tx_desc_part(segments.length[segment], mbuf->data_len, is_last) | rs);
-}
 
 // Not inlined, for each copy is a kilobyte of rte_memcpy().
 [[gnu::noinline]] void put_run(rte_mempool *pool, void *const *run, std::uint16_t length) {
@@ -104,9 +20,8 @@ void send_segment(TxQueue &queue, unsigned int index, rte_mbuf *mbuf, const DmaS
 
 } // namespace
 
-// Only packets of a single segment are in the ring, and such an mbuf has next == NULL by the
-// rules of the mbuf library; so unlike rte_pktmbuf_prefree_seg() this does not touch the
-// second cache line.
+// A packet of a single segment has next == NULL by the rules of the mbuf library; so unlike
+// rte_pktmbuf_prefree_seg() this does not touch the second cache line. Chains are marked.
 void tx_free_each(rte_mbuf **mbufs, std::uint16_t count) {
     void *run[batch_size]; // of one pool, to be put together
     std::uint16_t length = 0;
@@ -116,6 +31,10 @@ void tx_free_each(rte_mbuf **mbufs, std::uint16_t count) {
         rte_mbuf *mbuf = mbufs[i];
         if (mbuf == nullptr) // part of a packet that ends further on
             continue;
+        if (ChainSlot::is_chain(mbuf)) {
+            rte_pktmbuf_free(ChainSlot::packet(mbuf));
+            continue;
+        }
         if (rte_mbuf_refcnt_read(mbuf) != 1 || (mbuf->ol_flags & not_direct_flags)) {
             mbuf = rte_pktmbuf_prefree_seg(mbuf);
             if (mbuf == nullptr)
@@ -129,51 +48,6 @@ void tx_free_each(rte_mbuf **mbufs, std::uint16_t count) {
         run[length++] = mbuf;
     }
     put_run(pool, run, length);
-}
-
-unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
-                         unsigned int nb_free) {
-    rte_mbuf *dropped[batch_size]; // freed at the end: the application's callback may unmap memory
-    unsigned int nb_dropped = 0;
-    unsigned int filled = 0;
-    const auto wrapped = [&](unsigned int i) { return i < queue.nb_desc ? i : i - queue.nb_desc; };
-
-    {
-        Lookups lookups(queue);
-        while (filled < limit && nb_dropped < batch_size && work.next < work.end) {
-            rte_mbuf *mbuf = *work.next;
-            DmaSegments segments;
-
-            if (!resolve(queue, work, lookups, mbuf, segments)) {
-                dropped[nb_dropped++] = mbuf;
-                work.next++;
-                continue;
-            }
-            if (segments.count > nb_free - filled) {
-                work.end = work.next;
-                break;
-            }
-            // A pool is noted for what can be put back into it as it is.
-            rte_mempool *pool = is_plain(work.known_pool, mbuf) ? mbuf->pool : nullptr;
-            for (unsigned int segment = 0; segment < segments.count; segment++) {
-                const unsigned int at = wrapped(index + filled++);
-                note_pool(queue, at, pool);
-                send_segment(queue, at, mbuf, segments, segment);
-            }
-            queue.bytes += mbuf->data_len;
-            work.extra_descs += segments.count - 1;
-            work.next++;
-        }
-        if (filled > 0) { // it may be the end of the burst, and not in the batch it began in
-            TxDesc &last = queue.ring[wrapped(index + filled - 1)];
-            store(last.command, load(last.command) | tx_report_status);
-        }
-        publish(queue.tail, static_cast<std::uint16_t>(wrapped(index + filled)));
-    }
-    queue.errors += nb_dropped;
-    for (unsigned int i = 0; i < nb_dropped; i++)
-        rte_pktmbuf_free(dropped[i]);
-    return filled;
 }
 
 namespace {
@@ -201,7 +75,7 @@ bool free_sent(TxQueue &queue, unsigned int index) {
         return false;
     queue.sw_ring[index] = nullptr;
     queue.batch_pools[index / batch_size] = nullptr; // tx_free_each() has to look for the rest
-    rte_pktmbuf_free_seg(mbuf);
+    rte_pktmbuf_free(ChainSlot::packet(mbuf));
     return true;
 }
 
@@ -219,8 +93,9 @@ unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dm
 
     for (unsigned int i = sent_between(queue, clean, tail); i < in_use; i++) {
         const TxDesc &desc = queue.ring[(clean + i) % queue.nb_desc];
-        ranges[count++] = {.start = load(desc.address),
-                           .len = load(desc.command) & tx_cmd::LENGTH_MASK};
+        const std::uint64_t command = load(desc.command);
+        if (!tx_desc_is_context(command))
+            ranges[count++] = {.start = load(desc.address), .len = command & tx_cmd::LENGTH_MASK};
     }
     return count;
 }
@@ -244,13 +119,14 @@ void tx_reset(TxQueue &queue) {
     }
     publish(queue.tail, 0);
     publish(queue.clean, 0);
+    queue.context = {};
     queue.nb_free = static_cast<std::uint16_t>(queue.nb_desc - 1);
 }
 
 void tx_drain(TxQueue &queue) {
     while (queue.clean != queue.tail) {
         if (queue.sw_ring[queue.clean] != nullptr)
-            rte_pktmbuf_free_seg(queue.sw_ring[queue.clean]);
+            rte_pktmbuf_free(ChainSlot::packet(queue.sw_ring[queue.clean]));
         publish(queue.clean, static_cast<std::uint16_t>((queue.clean + 1) % queue.nb_desc));
     }
     tx_reset(queue);

@@ -32,8 +32,19 @@ namespace igb {
 // Longest packet sent, in bytes without CRC: MTU 9216, which Linux 7.3 allows, and header.
 inline constexpr std::uint16_t tx_max_length = 9216 + 14 + 4;
 
-// Most descriptors of a packet: the data of one may begin at the end of a page of 4 KiB.
-inline constexpr std::uint16_t tx_max_segments = 2 + (tx_max_length - 2) / 4096;
+// Most descriptors of a packet, one for its context among them. The smallest ring has as many free
+// when all is sent: the batch that is being filled stays.
+inline constexpr std::uint16_t tx_max_descs = batch_size;
+static_assert(tx_max_descs <= min_ring_size - 1 - (batch_size - 1));
+
+// Most segments of a packet, if each lies in one piece for the device.
+inline constexpr std::uint16_t tx_max_segments = tx_max_descs - 1;
+
+// Longest packet that the device cuts up, longest header, largest MSS (DPDK 22.11.11, igb_rxtx.c:
+// IGB_TSO_MAX_HDRLEN, IGB_TSO_MAX_MSS). A descriptor's length has 16 bits.
+inline constexpr std::uint32_t tx_max_tso_length = 65535;
+inline constexpr std::uint16_t tx_max_tso_header = 512;
+inline constexpr std::uint16_t tx_max_mss = 9216;
 
 // Shortest packet that TCTL.PSP can pad (Linux 7.3, igb_xmit_frame()).
 inline constexpr std::uint16_t tx_min_length = 17;
@@ -41,7 +52,7 @@ inline constexpr std::uint16_t tx_min_length = 17;
 struct TxQueue {
     // Touched by every burst.
     TxDesc *ring;
-    rte_mbuf **sw_ring;               // The mbuf of each descriptor.
+    rte_mbuf **sw_ring;               // The mbuf of each descriptor; see ChainSlot.
     volatile std::uint32_t *doorbell; // TDT.
     std::uint16_t nb_desc;
     // Both are read by tx_in_flight() in any thread.
@@ -61,6 +72,7 @@ struct TxQueue {
     alignas(RTE_CACHE_LINE_SIZE) std::uint64_t packets;
     std::uint64_t bytes;
     std::uint64_t errors; // Packets freed unsent.
+    TxDesc context;       // The device's, as last given to it; zero if it has none.
 
     // Set-up.
     alignas(RTE_CACHE_LINE_SIZE) const rte_memzone *zone;
@@ -92,6 +104,11 @@ unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dm
 // eth_tx_done_cleanup_t's work: free packets that are sent, the oldest first, count at most; all of
 // them if count is 0. How many.
 std::uint32_t tx_cleanup(TxQueue &queue, std::uint32_t count);
+
+// eth_tx_prep_t: checks what the device cannot do and writes the checksums into the headers that it
+// wants to find there. How many packets are good; for the next one rte_errno is EINVAL (lengths,
+// segments, header offsets) or ENOTSUP (offloads).
+std::uint16_t tx_prepare(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
 // eth_tx_burst_t, scalar.
 std::uint16_t tx_burst_scalar(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);

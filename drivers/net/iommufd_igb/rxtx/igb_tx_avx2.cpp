@@ -57,8 +57,7 @@ struct Avx2 {
     static Plain plain(const rte_mempool *known_pool) {
         return {.value = quads(0, std::uint64_t{single_counts} << 16, 0,
                                reinterpret_cast<std::uintptr_t>(known_pool)),
-                .decisive =
-                    quads(0, std::uint64_t{UINT32_MAX} << 16, not_direct_flags, UINT64_MAX)};
+                .decisive = quads(0, std::uint64_t{UINT32_MAX} << 16, not_plain_flags, UINT64_MAX)};
     }
 
     static Mbufs load(rte_mbuf *const *packets, const Plain &plain) {

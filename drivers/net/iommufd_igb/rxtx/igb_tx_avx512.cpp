@@ -53,7 +53,7 @@ struct Avx512 {
                     static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(known_pool))),
                 .decisive =
                     _mm512_setr_epi64(0, 0, std::int64_t{UINT32_MAX} << 16,
-                                      static_cast<std::int64_t>(not_direct_flags), 0, 0, 0, -1)};
+                                      static_cast<std::int64_t>(not_plain_flags), 0, 0, 0, -1)};
     }
 
     static Mbufs load(rte_mbuf *const *packets, const Plain &plain) {

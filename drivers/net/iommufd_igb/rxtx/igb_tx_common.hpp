@@ -7,9 +7,9 @@
 // linkage keeps the linker from taking one file's code for all.
 //
 // A packet is plain if it is one segment with one reference, of a length the hardware takes,
-// direct, and of the pool that the first packet of the burst is of, which is an iommufd pool.
-// Plain packets are what a vector function fills several of at once, and a batch of nothing
-// but plain packets of one pool goes back to it as a whole.
+// direct, without an offload, and of the pool that the first packet of the burst is of, which is an
+// iommufd pool. Plain packets are what a vector function fills several of at once, and a batch of
+// nothing but plain packets of one pool goes back to it as a whole.
 //
 // That is what an application allows with RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE, found out
 // instead of promised. The promise (one pool, one reference) would save nothing here: it does
@@ -26,11 +26,32 @@
 #include "rxtx/igb_mempool_cache.hpp"
 #include "rxtx/igb_rxtx.hpp"
 #include "rxtx/igb_tx.hpp"
+#include "rxtx/igb_tx_offload.hpp"
 
 namespace igb {
 
 // The data of these is not where the mbuf's own pool put it.
 inline constexpr std::uint64_t not_direct_flags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+
+// A packet with one of these is not plain.
+inline constexpr std::uint64_t not_plain_flags = not_direct_flags | tx_offload_flags;
+static_assert((not_plain_flags & UINT32_MAX) == 0);
+
+// What the sw_ring keeps for the last descriptor of a packet of several segments: its first mbuf,
+// marked by the lowest bit of the address, since its segments have to be taken apart when they are
+// freed. An mbuf is aligned to a cache line.
+struct ChainSlot {
+    static rte_mbuf *of(rte_mbuf *packet) {
+        return reinterpret_cast<rte_mbuf *>(reinterpret_cast<std::uintptr_t>(packet) | 1);
+    }
+    static bool is_chain(const rte_mbuf *slot) {
+        return (reinterpret_cast<std::uintptr_t>(slot) & 1) != 0;
+    }
+    static rte_mbuf *packet(rte_mbuf *slot) {
+        return reinterpret_cast<rte_mbuf *>(reinterpret_cast<std::uintptr_t>(slot) &
+                                            ~std::uintptr_t{1});
+    }
+};
 
 // The packets of a burst that are still to be sent.
 struct TxWork {
@@ -44,9 +65,9 @@ struct TxWork {
 };
 
 // Fill descriptors from index on with packets that may not be plain, until limit are filled,
-// which do not go beyond a batch. The last packet may: one whose data is in several segments for
-// the device takes as many descriptors, up to nb_free of them. Packets that cannot be sent are
-// dropped.
+// which do not go beyond a batch. The last packet may: it takes as many descriptors as it has
+// segments for the device, and one if the device has to be told where its headers are, up to
+// nb_free of them. Packets that cannot be sent are dropped.
 //
 // Descriptors filled, up to which the queue's tail has moved; work.next has moved past what was
 // taken, sent or dropped. work.end is there if the next packet takes more than nb_free.
@@ -75,10 +96,13 @@ inline bool is_single(const rte_mbuf *mbuf) {
     return counts == single_counts;
 }
 
-// The upper half alone: that a constant of 64 bits need not be loaded for each packet.
+// Flags of the upper half alone: that a constant of 64 bits need not be loaded for each packet.
+inline bool has_none(const rte_mbuf *mbuf, std::uint64_t flags) {
+    return (static_cast<std::uint32_t>(mbuf->ol_flags >> 32) & flags >> 32) == 0;
+}
+
 inline bool is_direct(const rte_mbuf *mbuf) {
-    static_assert((not_direct_flags & UINT32_MAX) == 0);
-    return (static_cast<std::uint32_t>(mbuf->ol_flags >> 32) & not_direct_flags >> 32) == 0;
+    return has_none(mbuf, not_direct_flags);
 }
 
 // A direct mbuf of a pool that is known to be resolved.
@@ -87,7 +111,8 @@ inline bool carries_dma(const rte_mempool *known_pool, const rte_mbuf *mbuf) {
 }
 
 inline bool is_plain(const rte_mempool *known_pool, const rte_mbuf *mbuf) {
-    return is_single(mbuf) && is_sendable_length(mbuf->data_len) && carries_dma(known_pool, mbuf);
+    return is_single(mbuf) && is_sendable_length(mbuf->data_len) && mbuf->pool == known_pool &&
+           has_none(mbuf, not_plain_flags);
 }
 
 // Whether the mbufs of a pool carry DMA addresses; is_iommufd_pool() with fewer loads.
@@ -117,13 +142,25 @@ inline void free_batch(const TxQueue &queue, std::uint16_t first) {
         tx_free_each(mbufs, batch_size);
 }
 
+// Whether a batch is done whose last descriptor is a context, which the device does not write back:
+// the next descriptor, of the same packet, reports in its place.
+inline bool tx_context_done(const TxQueue &queue, std::uint16_t first) {
+    const unsigned int last = first + batch_size - 1u;
+    const unsigned int next = last + 1 == queue.nb_desc ? 0 : last + 1;
+
+    return tx_desc_is_context(load(queue.ring[last].command)) &&
+           tx_desc_done(load(queue.ring[next].command));
+}
+
 // Free the oldest batch if the device is done with it.
 inline bool complete_batch(TxQueue &queue) {
     const std::uint16_t in_use = static_cast<std::uint16_t>(queue.nb_desc - 1 - queue.nb_free);
 
     // Before its RS descriptor is filled again a batch shows the DD of its last lap.
-    if (in_use < batch_size ||
-        !tx_desc_done(load(queue.ring[queue.clean + batch_size - 1].command)))
+    if (in_use < batch_size)
+        return false;
+    if (!tx_desc_done(load(queue.ring[queue.clean + batch_size - 1].command)) &&
+        !tx_context_done(queue, queue.clean))
         return false;
     rte_io_rmb(); // what follows DD is not done before DD was seen
 
