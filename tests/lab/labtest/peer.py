@@ -3,6 +3,7 @@
 and in through a packet socket, packet(7)."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import random
@@ -28,6 +29,7 @@ _VLAN_VALID = 1 << 4
 _SO_RCVBUFFORCE = 33
 _ETH_P_ALL = 3
 _SIOCGIFINDEX = 0x8933
+_SIOCETHTOOL, _ETHTOOL_SGRO = 0x8946, 0x2C  # linux/sockios.h, linux/ethtool.h
 
 
 def mac_bytes(text):
@@ -80,6 +82,13 @@ class Peer:
             if type_of(frame) == ethertype:
                 frames.append(frame)
         return frames
+
+    def leave_segments(self):
+        """TCP segments come as they were sent: the kernel puts none together (GRO), as long as
+        the interface lives."""
+        value = ctypes.create_string_buffer(struct.pack("II", _ETHTOOL_SGRO, 0))
+        fcntl.ioctl(self._socket, _SIOCETHTOOL,
+                    struct.pack("16sQ", self.name.encode(), ctypes.addressof(value)))
 
     def drain(self):
         """Forgets what has come until now, and what the socket has lost."""
