@@ -28,12 +28,12 @@ def testpmd():
                              "start")
 
 
-def accepted(program, peer, destination, port=0, count=20, length=100):
+def accepted(program, peer, destination, port=0, count=20, length=100, vlan=None):
     """How many of count frames a port takes. A shorter one follows that every port takes: when it
     has come, those before it have come or never will."""
     program.command("clear port stats all")
     for _ in range(count):
-        peer.send(peer.frame(destination, length))
+        peer.send(peer.frame(destination, length, vlan=vlan))
     peer.send(peer.frame(BROADCAST, LAST))
 
     def last_ones():
@@ -71,6 +71,25 @@ def filters():
         tap.equal(accepted(program, peer, own), 0, "the address of before")
         program.commands("port stop 0", f"mac_addr set 0 {own}", "port start 0")
         tap.equal(accepted(program.wait_for_links(), peer, own), 20, "the first address again")
+
+
+@tap.test("more addresses, multicast groups and VLANs are filtered")
+def more_filters():
+    with Peer() as peer:
+        program = testpmd().commands(f"mac_addr add 0 {FOREIGN}", f"mcast_addr add 0 {MULTICAST}")
+        own = program.mac(0)
+        tap.equal(accepted(program, peer, FOREIGN), 20, "the second address")
+        tap.equal(accepted(program, peer, own), 20, "the first address")
+        tap.equal(accepted(program, peer, MULTICAST), 20, "the group")
+        tap.equal(accepted(program, peer, "01:00:5e:7f:00:12"), 0, "another group")
+        program.commands(f"mac_addr remove 0 {FOREIGN}", f"mcast_addr remove 0 {MULTICAST}")
+        tap.equal(accepted(program, peer, FOREIGN), 0, "the second address, removed")
+        tap.equal(accepted(program, peer, MULTICAST), 0, "the group, left")
+        program.commands("vlan set filter on 0", "rx_vlan add 5 0")
+        tap.equal(accepted(program, peer, own, vlan=5), 20, "a VLAN that is known")
+        tap.equal(accepted(program, peer, own, vlan=6), 0, "a VLAN that is not")
+        program.commands("rx_vlan rm 5 0", "vlan set filter off 0")
+        tap.equal(accepted(program, peer, own, vlan=6), 20, "any VLAN without the filter")
 
 
 @tap.test("promiscuous mode and the link survive a restart of the port")

@@ -206,7 +206,7 @@ TEST_F(HwTest, NoUsableMac) {
 }
 
 TEST_F(HwTest, SetMac) {
-    hw.apply_mac({0x02, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE});
+    hw.apply_mac(0, {0x02, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE});
     EXPECT_EQ(0xCCBBAA02, device.peek(reg::RAL0));
     EXPECT_EQ(0x8000EEDD, device.peek(reg::RAH0));
     EXPECT_LT(first(reg::RAL0, 0), first(reg::RAH0, rah::AV)) << "valid only when complete";

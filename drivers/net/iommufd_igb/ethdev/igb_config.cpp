@@ -161,7 +161,8 @@ std::uint64_t rss_types(std::uint32_t fields) {
 RxOffloads parse_rx_offloads(std::uint64_t offloads) {
     return {.ip_checksum = (offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0,
             .l4_checksum = (offloads & l4_checksums) != 0,
-            .vlan_strip = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0};
+            .vlan_strip = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0,
+            .vlan_filter = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) != 0};
 }
 
 int parse_config(const rte_eth_dev *dev, Settings &settings) {

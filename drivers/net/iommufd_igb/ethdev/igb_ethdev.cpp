@@ -239,8 +239,8 @@ int dev_init(rte_eth_dev *dev, void *) {
         return ret;
 
     if (dev->data->mac_addrs == nullptr) // else dev_reset(): ethdev keeps the array
-        dev->data->mac_addrs =
-            static_cast<rte_ether_addr *>(rte_zmalloc("igb_mac", RTE_ETHER_ADDR_LEN, 0));
+        dev->data->mac_addrs = static_cast<rte_ether_addr *>(
+            rte_zmalloc("igb_mac", nb_receive_addresses * RTE_ETHER_ADDR_LEN, 0));
     if (dev->data->mac_addrs == nullptr)
         return -ENOMEM;
     std::memcpy(dev->data->mac_addrs[0].addr_bytes, port.factory_mac.data(),
@@ -351,6 +351,10 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.allmulticast_enable = allmulticast_enable;
     ops.allmulticast_disable = allmulticast_disable;
     ops.mac_addr_set = mac_addr_set;
+    ops.mac_addr_add = mac_addr_add;
+    ops.mac_addr_remove = mac_addr_remove;
+    ops.set_mc_addr_list = set_mc_addr_list;
+    ops.vlan_filter_set = vlan_filter_set;
     ops.mtu_set = mtu_set;
     ops.vlan_offload_set = vlan_offload_set;
     ops.stats_get = stats_op<stats_get>();

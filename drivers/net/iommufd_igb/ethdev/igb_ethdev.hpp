@@ -106,14 +106,20 @@ std::uint32_t smallest_rx_buffer(const rte_eth_dev *dev);
 // ethdev/igb_ethdev_ops.cpp
 int dev_infos_get(rte_eth_dev *dev, rte_eth_dev_info *info);
 int vlan_offload_set(rte_eth_dev *dev, int mask);
+int mtu_set(rte_eth_dev *dev, std::uint16_t mtu);
+// Whether every Rx queue's buffers hold a frame of that MTU; 0, or -EINVAL after saying why.
+int check_buffers(const rte_eth_dev *dev, std::uint16_t mtu);
+
+// ethdev/igb_ethdev_filter.cpp
 int promiscuous_enable(rte_eth_dev *dev);
 int promiscuous_disable(rte_eth_dev *dev);
 int allmulticast_enable(rte_eth_dev *dev);
 int allmulticast_disable(rte_eth_dev *dev);
 int mac_addr_set(rte_eth_dev *dev, rte_ether_addr *mac);
-int mtu_set(rte_eth_dev *dev, std::uint16_t mtu);
-// Whether every Rx queue's buffers hold a frame of that MTU; 0, or -EINVAL after saying why.
-int check_buffers(const rte_eth_dev *dev, std::uint16_t mtu);
+int mac_addr_add(rte_eth_dev *dev, rte_ether_addr *mac, std::uint32_t index, std::uint32_t pool);
+void mac_addr_remove(rte_eth_dev *dev, std::uint32_t index);
+int set_mc_addr_list(rte_eth_dev *dev, rte_ether_addr *list, std::uint32_t count);
+int vlan_filter_set(rte_eth_dev *dev, std::uint16_t vlan, int on);
 
 // ethdev/igb_ethdev_link.cpp
 int link_update(rte_eth_dev *dev, int wait_to_complete);

@@ -30,22 +30,6 @@ constexpr rte_eth_desc_lim ring_limits(std::uint16_t segments) {
     return limits;
 }
 
-int set_promiscuous(rte_eth_dev *dev, bool on) {
-    Settings &settings = port_of(dev).settings;
-
-    settings.promiscuous = on;
-    hw_of(dev).apply_promiscuous(settings);
-    return 0;
-}
-
-int set_all_multicast(rte_eth_dev *dev, bool on) {
-    Settings &settings = port_of(dev).settings;
-
-    settings.all_multicast = on;
-    hw_of(dev).apply_promiscuous(settings);
-    return 0;
-}
-
 } // namespace
 
 int dev_infos_get(rte_eth_dev *, rte_eth_dev_info *info) {
@@ -55,7 +39,7 @@ int dev_infos_get(rte_eth_dev *, rte_eth_dev_info *info) {
     info->max_mtu = max_mtu;
     info->max_rx_queues = max_queues;
     info->max_tx_queues = max_queues;
-    info->max_mac_addrs = 1;
+    info->max_mac_addrs = nb_receive_addresses;
     info->reta_size = reta_size;
     info->hash_key_size = rss_key_size;
     info->flow_type_rss_offloads = supported_rss_types;
@@ -78,30 +62,6 @@ int vlan_offload_set(rte_eth_dev *dev, int) {
 
     settings.offloads = parse_rx_offloads(dev->data->dev_conf.rxmode.offloads);
     hw_of(dev).apply_offloads(settings.offloads);
-    return 0;
-}
-
-int promiscuous_enable(rte_eth_dev *dev) {
-    return set_promiscuous(dev, true);
-}
-
-int promiscuous_disable(rte_eth_dev *dev) {
-    return set_promiscuous(dev, false);
-}
-
-int allmulticast_enable(rte_eth_dev *dev) {
-    return set_all_multicast(dev, true);
-}
-
-int allmulticast_disable(rte_eth_dev *dev) {
-    return set_all_multicast(dev, false);
-}
-
-int mac_addr_set(rte_eth_dev *dev, rte_ether_addr *address) {
-    MacAddress &mac = port_of(dev).settings.mac;
-
-    std::memcpy(mac.data(), address->addr_bytes, mac.size());
-    hw_of(dev).apply_mac(mac);
     return 0;
 }
 

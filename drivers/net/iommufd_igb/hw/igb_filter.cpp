@@ -9,9 +9,6 @@ namespace igb {
 
 namespace {
 
-constexpr std::uint32_t table_words = 128; // VFTA, MTA and UTA alike
-constexpr std::uint32_t nb_receive_addresses = 16;
-
 constexpr std::uint32_t pack_low(const MacAddress &mac) {
     return std::uint32_t{mac[0]} | std::uint32_t{mac[1]} << 8 | std::uint32_t{mac[2]} << 16 |
            std::uint32_t{mac[3]} << 24;
@@ -29,30 +26,47 @@ constexpr std::uint32_t pack_bytes(const std::uint8_t *bytes) {
 
 } // namespace
 
+std::uint32_t multicast_hash(const MacAddress &mac) {
+    return (mac[4] >> 4 | std::uint32_t{mac[5]} << 4) & 0xFFF;
+}
+
+void set_in_table(FilterTable &table, std::uint32_t entry, bool on) {
+    const std::uint32_t bit = 1u << entry % 32;
+    std::uint32_t &word = table[entry / 32];
+
+    word = on ? word | bit : word & ~bit;
+}
+
 void Hw::clear_filters() {
-    for (std::uint32_t i = 0; i < table_words; i++) {
-        regs_.write(reg::VFTA + 4 * i, 0);
-        regs_.write(reg::MTA + 4 * i, 0);
+    for (std::uint32_t i = 0; i < table_words; i++)
         regs_.write(reg::UTA + 4 * i, 0);
-    }
-    for (std::uint32_t i = 1; i < nb_receive_addresses; i++) {
-        regs_.write(reg::RAL0 + 8 * i, 0);
-        regs_.write(reg::RAH0 + 8 * i, 0);
-    }
+    apply_table(reg::VFTA, {});
+    apply_table(reg::MTA, {});
+    for (std::uint16_t i = 1; i < nb_receive_addresses; i++)
+        apply_mac(i, {});
 }
 
 void Hw::apply(const Settings &settings) {
-    apply_mac(settings.mac);
+    apply_mac(0, settings.mac);
+    for (std::uint16_t i = 1; i < nb_receive_addresses; i++)
+        apply_mac(i, settings.more_macs[i - 1]);
+    apply_table(reg::MTA, settings.multicast);
+    apply_table(reg::VFTA, settings.vlans);
     apply_promiscuous(settings);
     apply_max_frame(settings.max_frame);
     apply_offloads(settings.offloads);
     apply_rss(settings.rss);
 }
 
-void Hw::apply_mac(const MacAddress &mac) {
-    regs_.write(reg::RAL0, pack_low(mac));
+void Hw::apply_table(std::uint32_t first, const FilterTable &table) {
+    for (std::uint32_t i = 0; i < table.size(); i++)
+        regs_.write(first + 4 * i, table[i]);
+}
+
+void Hw::apply_mac(std::uint16_t index, const MacAddress &mac) {
+    regs_.write(reg::RAL(index), pack_low(mac));
     regs_.read(reg::STATUS); // no bridge may merge the halves (Linux, igb_rar_set)
-    regs_.write(reg::RAH0, pack_high(mac) | rah::AV);
+    regs_.write(reg::RAH(index), pack_high(mac) | (mac == MacAddress{} ? 0 : rah::AV));
     regs_.read(reg::STATUS);
 }
 
@@ -75,6 +89,7 @@ void Hw::apply_offloads(const RxOffloads &offloads) {
              (offloads.ip_checksum ? rxcsum::IPOFL : 0) |
                  (offloads.l4_checksum ? rxcsum::TUOFL : 0));
     set_bits(reg::CTRL, ctrl::VME, offloads.vlan_strip ? ctrl::VME : 0);
+    set_bits(reg::RCTL, rctl::VFE, offloads.vlan_filter ? rctl::VFE : 0);
 }
 
 void Hw::apply_rss(const Rss &rss) {

@@ -73,6 +73,13 @@ struct HwStats {
     std::array<std::uint64_t, max_queues> rx_queue_dropped{};
 };
 
+// The entry of the multicast table for an address, with RCTL.MO = 0 (DPDK 22.11.11, e1000_mac.c,
+// e1000_hash_mc_addr_generic()). Other addresses may have the same.
+std::uint32_t multicast_hash(const MacAddress &mac);
+
+// An entry of MTA or VFTA.
+void set_in_table(FilterTable &table, std::uint32_t entry, bool on);
+
 class Hw {
 public:
     // Deadlines in microseconds.
@@ -118,8 +125,10 @@ public:
 
     // All of the settings, once setup_rx() has been called since the last reset.
     void apply(const Settings &settings);
-    // Receive address 0.
-    void apply_mac(const MacAddress &mac);
+    // Receive address index; none if mac is of zeros.
+    void apply_mac(std::uint16_t index, const MacAddress &mac);
+    // A table of filters: reg::MTA or reg::VFTA.
+    void apply_table(std::uint32_t first, const FilterTable &table);
     void apply_promiscuous(const Settings &settings);
     // RLPML: frames longer than this, CRC included, are dropped by the device.
     void apply_max_frame(std::uint32_t max_frame);

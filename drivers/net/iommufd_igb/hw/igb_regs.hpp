@@ -21,6 +21,11 @@ namespace igb {
 // Receive and transmit queues of one 82576 port (QEMU: IGB_NUM_QUEUES rings each way).
 inline constexpr std::uint16_t max_queues = 16;
 
+// Receive addresses of the 82576 (DPDK 22.11.11, e1000_82575.h, E1000_RAR_ENTRIES_82576), and words
+// of each of VFTA, MTA and UTA.
+inline constexpr std::uint16_t nb_receive_addresses = 24;
+inline constexpr std::uint32_t table_words = 128;
+
 // The part of BAR 0 that holds registers (QEMU masks addresses with 0x1ffff).
 inline constexpr std::uint32_t register_space = 0x20000;
 
@@ -50,6 +55,15 @@ inline constexpr std::uint32_t MTA = 0x05200;  // 128 words
 inline constexpr std::uint32_t RAL0 = 0x05400; // SDM 2.3: least significant byte goes out first
 inline constexpr std::uint32_t RAH0 = 0x05404;
 inline constexpr std::uint32_t VFTA = 0x05600; // 128 words
+
+// Receive address index, of nb_receive_addresses (DPDK 22.11.11, e1000_regs.h, E1000_RAL()).
+constexpr std::uint32_t RAL(std::uint16_t index) {
+    return index < 16 ? RAL0 + 8u * index : 0x054E0u + 8u * (index - 16u);
+}
+constexpr std::uint32_t RAH(std::uint16_t index) {
+    return RAL(index) + 4;
+}
+
 inline constexpr std::uint32_t MRQC = 0x05818;
 inline constexpr std::uint32_t SWSM = 0x05B50;
 inline constexpr std::uint32_t SW_FW_SYNC = 0x05B5C;
@@ -236,6 +250,7 @@ inline constexpr std::uint32_t UPE = 1u << 3;
 inline constexpr std::uint32_t MPE = 1u << 4;
 inline constexpr std::uint32_t LPE = 1u << 5;
 inline constexpr std::uint32_t BAM = 1u << 15;
+inline constexpr std::uint32_t VFE = 1u << 18; // VFTA decides on tagged frames
 inline constexpr std::uint32_t SECRC = 1u << 26;
 } // namespace rctl
 

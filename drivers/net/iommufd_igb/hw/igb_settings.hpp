@@ -9,6 +9,8 @@
 #include <array>
 #include <cstdint>
 
+#include "hw/igb_regs.hpp"
+
 namespace igb {
 
 using MacAddress = std::array<std::uint8_t, 6>;
@@ -26,6 +28,7 @@ struct RxOffloads {
     bool ip_checksum = false; // check the IPv4 header's
     bool l4_checksum = false; // check TCP's and UDP's
     bool vlan_strip = false;  // tags go from the frame to the descriptor, on all queues
+    bool vlan_filter = false; // tagged frames come only if their VLAN is known
 };
 
 // A speed and a duplex; any set of them may be advertised.
@@ -45,9 +48,15 @@ struct LinkSettings {
     bool operator==(const LinkSettings &) const = default;
 };
 
+// A bit for each of 4096 VLANs or hashes of multicast addresses.
+using FilterTable = std::array<std::uint32_t, table_words>;
+
 struct Settings {
     LinkSettings link{};
     MacAddress mac{};
+    std::array<MacAddress, nb_receive_addresses - 1> more_macs{}; // of zeros: none
+    FilterTable multicast{};
+    FilterTable vlans{};
     bool promiscuous = false;
     bool all_multicast = false;
     std::uint32_t max_frame = 0; // longest frame accepted, with its CRC, in bytes

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright(c) 2026 The dpdk-iommufd authors
+
+// Filters of a port.
+
+#include "port_test.hpp"
+
+namespace {
+
+using namespace igb;
+using EthdevFilterTest = test::PortTest;
+
+TEST_F(EthdevFilterTest, TwentyFourAddresses) {
+    rte_eth_dev_info info;
+
+    bring_up();
+    ASSERT_EQ(0, rte_eth_dev_info_get(port_id, &info));
+    ASSERT_EQ(24u, info.max_mac_addrs);
+    for (std::uint8_t i = 1; i < 24; i++) {
+        rte_ether_addr mac = {{0x02, 0, 0, 0, 0, i}};
+        ASSERT_EQ(0, rte_eth_dev_mac_addr_add(port_id, &mac, 0));
+    }
+    rte_ether_addr more = {{0x02, 0, 0, 0, 0, 99}};
+    EXPECT_NE(0, rte_eth_dev_mac_addr_add(port_id, &more, 0));
+    EXPECT_EQ(0x00000002u, device().peek(0x5408)) << "RAL of address 1";
+    EXPECT_EQ(0x80000100u, device().peek(0x540C));
+    EXPECT_EQ(0x80001000u, device().peek(0x54E4)) << "from 16 on they are elsewhere";
+    EXPECT_EQ(0x80001700u, device().peek(0x54E4 + 8 * 7));
+
+    rte_ether_addr last = {{0x02, 0, 0, 0, 0, 23}};
+    ASSERT_EQ(0, rte_eth_dev_mac_addr_remove(port_id, &last));
+    EXPECT_EQ(0u, device().peek(0x54E4 + 8 * 7));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    ASSERT_EQ(0, start());
+    EXPECT_EQ(0x80001600u, device().peek(0x54E4 + 8 * 6)) << "a restart keeps them";
+    EXPECT_EQ(0u, device().peek(0x54E4 + 8 * 7));
+}
+
+TEST_F(EthdevFilterTest, MulticastList) {
+    rte_ether_addr groups[] = {{{0x01, 0, 0x5E, 0, 0, 1}}, {{0x33, 0x33, 0, 0, 0x12, 0x34}}};
+
+    bring_up();
+    ASSERT_EQ(0, rte_eth_dev_set_mc_addr_list(port_id, groups, 2));
+    EXPECT_EQ(1u << 0x10, device().peek(reg::MTA)) << "hash 010h";
+    EXPECT_EQ(1u << 1, device().peek(reg::MTA + 4 * (0x341 / 32))) << "hash 341h";
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    ASSERT_EQ(0, start());
+    EXPECT_EQ(1u << 0x10, device().peek(reg::MTA));
+    ASSERT_EQ(0, rte_eth_dev_set_mc_addr_list(port_id, groups + 1, 1));
+    EXPECT_EQ(0u, device().peek(reg::MTA));
+}
+
+TEST_F(EthdevFilterTest, Vlans) {
+    rte_eth_conf conf{};
+
+    conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
+    bring_up(1, conf);
+    EXPECT_TRUE(device().peek(reg::RCTL) & rctl::VFE);
+    ASSERT_EQ(0, rte_eth_dev_vlan_filter(port_id, 100, 1));
+    ASSERT_EQ(0, rte_eth_dev_vlan_filter(port_id, 4095, 1));
+    EXPECT_EQ(1u << 4, device().peek(reg::VFTA + 4 * 3));
+    EXPECT_EQ(1u << 31, device().peek(reg::VFTA + 4 * 127));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    ASSERT_EQ(0, start());
+    EXPECT_EQ(1u << 4, device().peek(reg::VFTA + 4 * 3));
+    ASSERT_EQ(0, rte_eth_dev_vlan_filter(port_id, 100, 0));
+    EXPECT_EQ(0u, device().peek(reg::VFTA + 4 * 3));
+    ASSERT_EQ(0, rte_eth_dev_set_vlan_offload(port_id, 0));
+    EXPECT_FALSE(device().peek(reg::RCTL) & rctl::VFE);
+}
+
+} // namespace
