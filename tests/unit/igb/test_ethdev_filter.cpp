@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-// Filters of a port.
+// Filters of a port, and what may be asked of its rings.
 
 #include "port_test.hpp"
 
 namespace {
 
 using namespace igb;
+using model::Received;
 using EthdevFilterTest = test::PortTest;
 
 TEST_F(EthdevFilterTest, TwentyFourAddresses) {
@@ -67,6 +68,38 @@ TEST_F(EthdevFilterTest, Vlans) {
     EXPECT_EQ(0u, device().peek(reg::VFTA + 4 * 3));
     ASSERT_EQ(0, rte_eth_dev_set_vlan_offload(port_id, 0));
     EXPECT_FALSE(device().peek(reg::RCTL) & rctl::VFE);
+}
+
+TEST_F(EthdevFilterTest, ReceiveRing) {
+    bring_up();
+    EXPECT_EQ(0, rte_eth_rx_queue_count(port_id, 0));
+    for (std::uint32_t i = 0; i < 5; i++)
+        ASSERT_EQ(Received::Delivered, device().receive(0, frame(i)));
+    EXPECT_EQ(5, rte_eth_rx_queue_count(port_id, 0));
+    EXPECT_EQ(RTE_ETH_RX_DESC_DONE, rte_eth_rx_descriptor_status(port_id, 0, 4));
+    EXPECT_EQ(RTE_ETH_RX_DESC_AVAIL, rte_eth_rx_descriptor_status(port_id, 0, 5));
+    EXPECT_EQ(-EINVAL, rte_eth_rx_descriptor_status(port_id, 0, ring_size));
+    free_all(receive(3));
+    EXPECT_EQ(2, rte_eth_rx_queue_count(port_id, 0));
+    EXPECT_EQ(RTE_ETH_RX_DESC_DONE, rte_eth_rx_descriptor_status(port_id, 0, 1));
+    EXPECT_EQ(RTE_ETH_RX_DESC_UNAVAIL, rte_eth_rx_descriptor_status(port_id, 0, ring_size - 1))
+        << "taken, and not given to the device again";
+}
+
+TEST_F(EthdevFilterTest, TransmitRing) {
+    bring_up();
+    EXPECT_EQ(RTE_ETH_TX_DESC_DONE, rte_eth_tx_descriptor_status(port_id, 0, 0));
+    for (std::uint32_t i = 0; i < 3; i++) {
+        rte_mbuf *mbuf = packet(pool, i);
+        ASSERT_EQ(1, rte_eth_tx_burst(port_id, 0, &mbuf, 1));
+    }
+    EXPECT_EQ(RTE_ETH_TX_DESC_DONE, rte_eth_tx_descriptor_status(port_id, 0, ring_size - 4));
+    EXPECT_EQ(RTE_ETH_TX_DESC_FULL, rte_eth_tx_descriptor_status(port_id, 0, ring_size - 3));
+    EXPECT_EQ(RTE_ETH_TX_DESC_FULL, rte_eth_tx_descriptor_status(port_id, 0, ring_size - 1));
+    device().transmit(0, 2);
+    EXPECT_EQ(RTE_ETH_TX_DESC_DONE, rte_eth_tx_descriptor_status(port_id, 0, ring_size - 2));
+    EXPECT_EQ(RTE_ETH_TX_DESC_FULL, rte_eth_tx_descriptor_status(port_id, 0, ring_size - 1));
+    EXPECT_EQ(-EINVAL, rte_eth_tx_descriptor_status(port_id, 0, ring_size));
 }
 
 } // namespace

@@ -108,6 +108,11 @@ void select_bursts(rte_eth_dev *dev) {
         }
     }
     dev->tx_pkt_prepare = tx_prepare;
+    dev->rx_queue_count = [](void *queue) -> QueueCount {
+        return static_cast<QueueCount>(rx_queue_count(*static_cast<const RxQueue *>(queue)));
+    };
+    dev->rx_descriptor_status = rx_descriptor_status;
+    dev->tx_descriptor_status = tx_descriptor_status;
     for (const TxVariant &variant : tx_variants) {
         if (variant.suits(dev)) {
             dev->tx_pkt_burst = variant.burst;

@@ -105,6 +105,10 @@ inline std::uint16_t rx_tail(const RxQueue &queue) {
                                       1);
 }
 
+// eth_rx_descriptor_status_t, and how many packets wait in the ring.
+int rx_descriptor_status(void *queue, std::uint16_t offset);
+std::uint32_t rx_queue_count(const RxQueue &queue);
+
 // eth_rx_burst_t, scalar.
 std::uint16_t rx_burst_scalar(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 

@@ -81,6 +81,10 @@ bool free_sent(TxQueue &queue, unsigned int index) {
 
 } // namespace
 
+unsigned int tx_nb_sent(const TxQueue &queue) {
+    return sent_between(queue, queue.clean, queue.tail);
+}
+
 unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dma_range *ranges) {
     const auto &queue = *reinterpret_cast<const TxQueue *>(
         reinterpret_cast<const char *>(in_flight) - offsetof(TxQueue, in_flight));
@@ -134,7 +138,7 @@ void tx_drain(TxQueue &queue) {
 
 std::uint32_t tx_cleanup(TxQueue &queue, std::uint32_t count) {
     const std::uint32_t limit = count == 0 ? UINT32_MAX : count;
-    unsigned int sent = sent_between(queue, queue.clean, queue.tail);
+    const unsigned int sent = tx_nb_sent(queue);
     std::uint32_t freed = 0;
     unsigned int done = 0;
 

@@ -101,6 +101,12 @@ void tx_drain(TxQueue &queue);
 // rte_iommufd_in_flight_ranges_t of a queue.
 unsigned int tx_in_flight(const rte_iommufd_in_flight *in_flight, rte_iommufd_dma_range *ranges);
 
+// Descriptors from the oldest on that the device is done with, as far as it has reported.
+unsigned int tx_nb_sent(const TxQueue &queue);
+
+// eth_tx_descriptor_status_t.
+int tx_descriptor_status(void *queue, std::uint16_t offset);
+
 // eth_tx_done_cleanup_t's work: free packets that are sent, the oldest first, count at most; all of
 // them if count is 0. How many.
 std::uint32_t tx_cleanup(TxQueue &queue, std::uint32_t count);
