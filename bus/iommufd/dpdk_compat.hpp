@@ -5,29 +5,41 @@
 // All that depends on the DPDK the bus is built for, from 22.11 to 26.07. Nothing else in bus/ asks
 // for a version; a bus built for one DPDK stays out of another (dpdk_version.cpp).
 //
-//     since  changed                                           here           seen in
-//     26.07  rte_bus: probe, cleanup, find_device, dev_iterate make_bus()     lib/eal/include/
-//            are given the bus; plug is probe_device(driver,                  bus_driver.h
-//            device), unplug is unplug_device; match is new
+//     since  changed                                           here             seen in
+//     23.03  rte_tel_data_add_dict_u64() is                    add_dict_uint()  lib/telemetry/
+//            rte_tel_data_add_dict_uint(); 25.11 has the                        rte_telemetry.h
+//            new name alone
+//     26.07  rte_bus: probe, cleanup, find_device, dev_iterate make_bus()       lib/eal/include/
+//            are given the bus; plug is probe_device(driver,                    bus_driver.h
+//            device), unplug is unplug_device; match is new,
 //            and mandatory beside probe_device
-//     26.07  EAL looks for a device's driver in a list of its  list_driver()  lib/eal/common/
-//            own before it has the device plugged                             eal_common_dev.c,
-//                                                                             local_dev_probe()
+//     26.07  EAL looks for a device's driver in a list of its  list_driver()    lib/eal/common/
+//            own before it has the device plugged                               eal_common_dev.c,
+//                                                                               local_dev_probe()
 //
 // What needs no entry: struct rte_bus is the same in 22.11, 23.11, 24.11 and 25.11. The bus keeps
 // its devices itself and answers find_device and dev_iterate, so EAL's list of them (26.07) stays
-// empty: only EAL's generic operations read it (eal_common_bus.c). RTE_PMD_EXPORT_NAME, which has
-// lost an argument in 25.07, is for pmdinfogen in DPDK's own build; pmdinfo.hpp writes what that
-// would.
+// empty: only EAL's generic operations read it (eal_common_bus.c). RTE_PMD_EXPORT_NAME(), which has
+// lost an argument in 25.07 (dev_driver.h), is not used.
 
 #include <cstddef>
 #include <cstdint>
 
 #include <bus_driver.h>
 #include <dev_driver.h>
+#include <rte_telemetry.h>
 #include <rte_version.h>
 
 namespace iommufd::eal {
+
+// Adds a number to an answer of telemetry.
+inline int add_dict_uint(rte_tel_data *dict, const char *name, std::uint64_t value) {
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+    return rte_tel_data_add_dict_uint(dict, name, value);
+#else
+    return rte_tel_data_add_dict_u64(dict, name, value);
+#endif
+}
 
 // What EAL calls, in the terms of 22.11.
 struct BusOperations {

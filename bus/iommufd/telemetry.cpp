@@ -18,6 +18,7 @@
 #include <rte_telemetry.h>
 
 #include "core/broker/client.hpp"
+#include "iommufd/dpdk_compat.hpp"
 #include "iommufd/log.hpp"
 #include "iommufd/process_memory.hpp"
 
@@ -62,7 +63,7 @@ int memory_totals(const char * /*cmd*/, const char * /*params*/, rte_tel_data *d
             {"memlock_limit", limit},
         };
         for (const auto &[name, value] : values)
-            (void)rte_tel_data_add_dict_u64(data, name, value);
+            (void)add_dict_uint(data, name, value);
         (void)rte_tel_data_add_dict_string(
             data, "rlimit_mode",
             space.rlimit_mode() == AddressSpace::RlimitMode::process ? "process" : "user");
