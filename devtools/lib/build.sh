@@ -19,13 +19,18 @@ link_build() {
 }
 
 make_build() {
-	local options
+	configure_and_build "-Ddriver_sdk=$(sdk_folder)/include" \
+		"-Duapi_headers=$(uapi_folder)/usr/include" -Dtests=true
+}
+
+make_user_build() {
+	configure_and_build "-Ddriver_sdk=$(sdk_folder)/include" -Duapi_headers= -Dtests=false
+}
+
+configure_and_build() {
+	local options=("$@")
 	link_build
 	mkdir -p "$BUILD"
-	options=(
-		"-Ddriver_sdk=$(sdk_folder)/include"
-		"-Duapi_headers=$(uapi_folder)/usr/include"
-	)
 	lock_cache "$BUILD/lock" # nobody waits for the build of another tree
 	cd "$TREE" || return
 	if [ -f "$BUILD/build.ninja" ] && [ "$(cat "$BUILD/configured" 2>/dev/null)" = "${options[*]}" ]; then

@@ -33,6 +33,17 @@ set_up() {
 	step "build" make_build
 }
 
+USER_SETUP_STEPS=3
+
+# What a user installs: no kernel, no QEMU, no tests.
+set_up_user_part() {
+	PACKAGES=("${USER_PACKAGES[@]}")
+	step "packages" make_packages
+	step "DPDK driver SDK headers" make_sdk
+	step "build" make_user_build
+	echo "ninja -C $BUILD install puts plugins, library and launcher where they are found." >&2
+}
+
 # What the lab alone needs; silent if it is all there.
 set_up_lab() {
 	if [ -z "$(packages_missing)" ] && qemu_has_igb && kernel_ready; then

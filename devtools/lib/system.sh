@@ -22,23 +22,38 @@ PACKAGES=(
 	git clang clang-format clang-tidy shellcheck g++-aarch64-linux-gnu qemu-user
 )
 
+# What builds and runs a user's part alone: plugins, library, launcher.
+USER_PACKAGES=(
+	build-essential meson ninja-build pkg-config python3 dpkg-dev xz-utils dpdk libdpdk-dev
+	libexpected-dev libnuma-dev libhugetlbfs-dev libcap-dev zlib1g-dev nlohmann-json3-dev
+)
+
 os_field() {
 	# shellcheck source=/dev/null
 	(. "$OS_RELEASE" && eval "echo \"\${$1:-}\"")
 }
 
-# One sentence about the first thing that is missing.
+# One sentence about the first thing that is missing. check_system [user]: for the user's part alone.
 check_system() {
 	local name
 	[ "$(uname -s)" = Linux ] || die "needs Linux; this is $(uname -s)."
 	[ "$(uname -m)" = x86_64 ] || die "needs an x86-64 machine; this is $(uname -m)."
 	[ -r "$OS_RELEASE" ] || die "needs Debian 12; this system has no $OS_RELEASE to tell what it is."
 	name=$(os_field PRETTY_NAME)
-	if [ "$(os_field ID)" != debian ] || [ "$(os_field VERSION_ID)" != 12 ]; then
+	case ${1:-developer}:$(os_field ID):$(os_field VERSION_ID) in
+	*:debian:12 | user:debian:13) ;;
+	user:*)
+		die "needs Debian 12 or 13 (DPDK and its driver SDK come from its packages); this is" \
+			"${name:-an unknown system}; elsewhere: meson setup build -Ddriver_sdk=DIR" \
+			"(doc/guides/linux_gsg/versions.rst)."
+		;;
+	*)
 		die "needs Debian 12 (DPDK 22.11 and its driver SDK, QEMU and the kernel source come" \
 			"from its packages); this is ${name:-an unknown system}." \
-			"A Debian 12 virtual machine or container with root will do."
-	fi
+			"A Debian 12 virtual machine or container with root will do; 'setup.sh --user'" \
+			"builds what a user installs on Debian 13 too."
+		;;
+	esac
 	[ "$(id -u)" = 0 ] || die "needs root, to install packages: run it with sudo or as root."
 	for name in apt-get dpkg-query flock realpath awk; do
 		command -v "$name" >/dev/null || die "needs the program $name, which is not in $PATH."

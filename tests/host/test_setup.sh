@@ -28,6 +28,13 @@ check "quickstart.sh on Fedora says what is missing" refused "this is Fedora Lin
 check "and nothing on stdout" out_is ""
 DPDK_IOMMUFD_OS_RELEASE=$WORK/trixie run devtools/lab.sh run -- true
 check "lab.sh on another Debian says what is missing" refused "this is Debian GNU/Linux 13"
+DPDK_IOMMUFD_OS_RELEASE=$WORK/fedora run devtools/setup.sh --user
+check "setup.sh --user on Fedora says what is missing" refused "needs Debian 12 or 13"
+# Debian 13 is taken, so that it is root that is missing.
+DPDK_IOMMUFD_OS_RELEASE=$WORK/trixie run setpriv --reuid=1000 --regid=1000 --clear-groups \
+	--inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search \
+	/bin/bash devtools/setup.sh --user
+check "on Debian 13 it goes on" refused "needs root"
 DPDK_IOMMUFD_OS_RELEASE=$WORK/none run devtools/setup.sh
 check "no os-release at all" refused "needs Debian 12"
 # The tree may lie in a folder of root's alone: the user may read everything.
