@@ -20,7 +20,9 @@ TEST_F(SetupTest, RssKeyIsCopied) {
     std::uint8_t key[40] = {0x11, 0x22, 0x33, 0x44};
 
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf = {.rss_key = key, .rss_key_len = 40, .rss_hf = RTE_ETH_RSS_IPV4};
+    conf.rx_adv_conf.rss_conf.rss_key = key;
+    conf.rx_adv_conf.rss_conf.rss_key_len = sizeof(key);
+    conf.rx_adv_conf.rss_conf.rss_hf = RTE_ETH_RSS_IPV4;
     ASSERT_EQ(0, probe());
     ASSERT_EQ(0, configure(2, conf));
     key[0] = 0xFF;

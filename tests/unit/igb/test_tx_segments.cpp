@@ -106,9 +106,9 @@ TEST_P(TxPiecesTest, AnywhereInTheRing) {
     map_pages();
     for (std::uint32_t lap = 0; lap < 40; lap++) {
         std::vector<rte_mbuf *> mbufs = packets(plain, lap % 7);
-        const auto after = packets(plain + lap % 7, lap % 3);
         mbufs.push_back(at(offset, length));
-        mbufs.insert(mbufs.end(), after.begin(), after.end());
+        for (rte_mbuf *mbuf : packets(plain + lap % 7, lap % 3))
+            mbufs.push_back(mbuf);
         device().sent.clear();
         ASSERT_EQ(mbufs.size(), send(mbufs)) << lap;
         descriptors += device().transmit(0);
