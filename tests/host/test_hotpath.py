@@ -19,20 +19,24 @@ sys.path.insert(0, os.path.join(TESTS, "lab"))
 from labtest import lab  # noqa: E402  pylint: disable=wrong-import-position
 
 PLUGINS = [lab.MEMPOOL, lab.PMD]
+# The driver as it is for a DPDK whose mbufs carry no addresses.
+LOOKUP_PLUGINS = [lab.MEMPOOL, lab.built("tests/unit/igb/librte_net_iommufd_igb_lookup.so")]
 # Instructions per forwarded packet of 64 bytes, burst 32, as measured and published in
 # doc/guides/nics/iommufd_igb.rst (which rounds them).
 BUDGETS = {"scalar": 101.2, "avx2": 52.4, "avx2_fast_free": 52.4, "avx512": 42.2,
            "avx512_fast_free": 42.2}
+# Of the driver as it is for a DPDK whose mbufs carry no addresses, scalar; as published there too.
+LOOKUP_BUDGET = 188.1
 # What a CPU must have for a variant, as /proc/cpuinfo names it (the kernel's reading of CPUID and
 # of what the operating system saves). Who has it and not the variant fails.
 CPU_FLAGS = {"avx2": {"avx2"}, "avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"}}
 PACKETS_A_WRITE_BACK = 32
 
 
-def bench(mode, *options, allowed=(0,)):
+def bench(mode, *options, allowed=(0,), plugins=PLUGINS):
     """(lines of JSON, exit status)"""
     command = [lab.BENCH_HOTPATH, mode, "--small-pages", *options]
-    for plugin in PLUGINS:
+    for plugin in plugins:
         command += ["--plugin", plugin]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          check=False)
@@ -103,6 +107,23 @@ def check_budgets(tap, absent):
     tap.result(all(kinds), "negative control: stock exceeds them", [] if all(kinds) else problems)
 
 
+def check_lookup(tap):
+    title = f"addresses looked up: at most {LOOKUP_BUDGET} instructions"
+    lines = bench("instructions", "--burst", "32", "--variant", "scalar", plugins=LOOKUP_PLUGINS)
+    problems = [problem for line in lines for problem in over_budget(line, LOOKUP_BUDGET)]
+    if len(lines) != 3:
+        problems.append(f"{len(lines)} counts instead of 3")
+    forwarded = [line["instructions"] for line in lines if line["op"] == "fwd"]
+    tap.result(not problems, title, problems)
+    tap.result(bool(forwarded) and forwarded[0] > BUDGETS["scalar"],
+               "negative control: it takes more than the carried ones", [str(forwarded)])
+    checked = [line for line in bench("check", "--variant", "scalar", allowed=(0, 1),
+                                      plugins=LOOKUP_PLUGINS) if line["variant"] == "scalar"]
+    tap.result(bool(checked) and checked[0]["packets"] > 0 and not checked[0]["differences"],
+               "addresses looked up: mbufs and descriptors as stock's",
+               [str(line) for line in checked])
+
+
 def check_output(tap, absent):
     checked = {line["variant"]: line for line in bench("check", allowed=(0, 1))}
     for name in BUDGETS:
@@ -151,6 +172,7 @@ def main():
     tap = Tap()
     absent = {line["absent"]: line["reason"] for line in bench("list") if "absent" in line}
     check_budgets(tap, absent)
+    check_lookup(tap)
     check_output(tap, absent)
     check_scalar(tap)
     print(f"1..{tap.points}")

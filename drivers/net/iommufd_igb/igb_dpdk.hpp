@@ -32,8 +32,11 @@
 namespace igb {
 
 // Whether there is room for an address in the mbuf; where there is none, each is looked up. DPDK is
-// configured so with -Denable_iova_as_pa=false.
-#if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
+// configured so with -Denable_iova_as_pa=false. The driver is built once more as if it were, for
+// tests of that path on a DPDK that is not.
+#if defined(IGB_LOOK_UP_ADDRESSES)
+inline constexpr bool mbufs_carry_dma = false;
+#elif RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
 inline constexpr bool mbufs_carry_dma = RTE_IOVA_IN_MBUF != 0;
 #else
 inline constexpr bool mbufs_carry_dma = RTE_IOVA_AS_PA != 0;

@@ -15,6 +15,7 @@ extern "C" { // which the header of DPDK 22.11 does not say
 }
 
 #include "port_test.hpp"
+#include "rxtx/igb_tx.hpp"
 
 namespace test {
 
@@ -22,14 +23,19 @@ namespace test {
 struct Variant {
     const char *name;
     std::uint16_t simd_bits;
-    const char *burst_mode; // Of receive and of transmit.
-    bool looked_up = false; // Buffers of another kind of pool, whose addresses are looked up.
+    const char *burst_mode;      // Of receive and of transmit.
+    bool looked_up = false;      // Buffers of another kind of pool, whose addresses are looked up.
+    bool sent_looked_up = false; // Transmit as for a DPDK whose mbufs carry no addresses.
 };
 
 inline constexpr Variant all_variants[] = {
     {"Scalar", RTE_VECT_SIMD_DISABLED, "Scalar"},
     {"Avx2", RTE_VECT_SIMD_256, "Vector AVX2"},
     {"Avx512", RTE_VECT_SIMD_512, "Vector AVX512"},
+    {.name = "LookedUp",
+     .simd_bits = RTE_VECT_SIMD_DISABLED,
+     .burst_mode = "Scalar",
+     .sent_looked_up = true},
 };
 
 // Of receive alone, whatever the CPU has.
@@ -52,6 +58,10 @@ protected:
         ASSERT_STREQ(rx.info, GetParam().looked_up ? looked_up_mode : tx.info);
         if (std::string(tx.info) != GetParam().burst_mode)
             GTEST_SKIP() << "this CPU has it not: " << tx.info;
+        if (GetParam().sent_looked_up) {
+            map_pool(pool);
+            rte_eth_fp_ops[port_id].tx_pkt_burst = igb::tx_burst_lookup;
+        }
     }
 
     void TearDown() override {

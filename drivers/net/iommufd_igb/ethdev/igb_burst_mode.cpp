@@ -44,8 +44,14 @@ bool always(const rte_eth_dev *) {
     return true;
 }
 
+bool no_carried_addresses(const rte_eth_dev *) {
+    return !mbufs_carry_dma;
+}
+
 // A port has one receive function for all queues.
 bool looks_up(const rte_eth_dev *dev) {
+    if (no_carried_addresses(dev))
+        return true;
     for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
         const auto *queue = static_cast<const RxQueue *>(dev->data->rx_queues[i]);
         if (queue != nullptr && queue->lookup.enabled)
@@ -80,6 +86,7 @@ constexpr RxVariant rx_variants[] = {
 };
 
 constexpr TxVariant tx_variants[] = {
+    {tx_burst_lookup, no_carried_addresses, "Scalar, addresses looked up"},
 #if defined(RTE_ARCH_X86_64)
     {tx_burst_avx512, avx512, "Vector AVX512"},
     {tx_burst_avx2, avx2, "Vector AVX2"},

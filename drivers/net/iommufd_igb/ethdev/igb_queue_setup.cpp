@@ -72,8 +72,8 @@ Queue *create(const rte_eth_dev *dev, const char *kind, std::uint16_t id, std::u
     return queue;
 }
 
-// Whether the mbufs of a pool say where a device finds their buffers.
-bool carries_addresses(rte_mempool *pool) {
+// Whether a pool's mbufs and their buffers are objects of an iommufd pool.
+bool has_own_buffers(rte_mempool *pool) {
     return is_iommufd_pool(pool) &&
            !(rte_pktmbuf_priv_flags(pool) & RTE_PKTMBUF_POOL_F_PINNED_EXT_BUF);
 }
@@ -95,6 +95,8 @@ int look_up_buffers(const rte_eth_dev *dev, RxQueue &queue) {
                      queue.queue_id, pool->size - split, pool->size, pool->name, queue.nb_desc);
         return -ENOMEM;
     }
+    if (!mbufs_carry_dma && has_own_buffers(queue.pool))
+        return 0; // as all mbufs of this DPDK
     if (queue.lookup.pinned)
         IGB_PORT_LOG(NOTICE, dev,
                      "Rx queue %u: the buffers of pool %s are external; the address of each is "
@@ -118,9 +120,9 @@ int look_up_buffers(const rte_eth_dev *dev, RxQueue &queue) {
 // Keep the memory of a queue's buffers in the address space; result as look_up_buffers().
 int hold_buffers(const rte_eth_dev *dev, RxQueue &queue) {
     rte_mempool *pool = queue.pool;
-    const bool carried = carries_addresses(pool);
+    const bool own = has_own_buffers(pool);
 
-    queue.pool_hold = carried ? rte_iommufd_hold_pool(pool) : rte_iommufd_hold_buffers(pool);
+    queue.pool_hold = own ? rte_iommufd_hold_pool(pool) : rte_iommufd_hold_buffers(pool);
     if (queue.pool_hold == nullptr) {
         const int error = rte_errno;
         IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s cannot be used: %s%s", queue.queue_id,
@@ -130,7 +132,7 @@ int hold_buffers(const rte_eth_dev *dev, RxQueue &queue) {
                                      : "");
         return -error;
     }
-    return carried ? 0 : look_up_buffers(dev, queue);
+    return own && mbufs_carry_dma ? 0 : look_up_buffers(dev, queue);
 }
 
 // ethdev checks this against dev_infos_get() too; a ring of another size would overrun.

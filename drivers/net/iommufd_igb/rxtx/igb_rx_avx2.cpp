@@ -146,10 +146,9 @@ struct Avx2 {
 
     static void rearm(RxDesc *desc, rte_mbuf *const *mbufs) {
         const __m128i headroom = _mm_cvtsi64_si128(RTE_PKTMBUF_HEADROOM);
-        const __m128i iova =
-            _mm_loadl_epi64(reinterpret_cast<const __m128i *>(&mbufs[0]->buf_iova));
 
-        _mm_storeu_si128(reinterpret_cast<__m128i *>(desc), _mm_add_epi64(iova, headroom));
+        _mm_storeu_si128(reinterpret_cast<__m128i *>(desc),
+                         _mm_add_epi64(load_iova(mbufs[0]), headroom));
     }
 };
 

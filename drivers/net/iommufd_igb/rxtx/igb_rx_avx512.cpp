@@ -42,9 +42,7 @@ inline __m512i copied_from(int first) {
 // The IOVA of an mbuf's buffer into quadword Place, the others as they were.
 template <int Place>
 inline __m512i insert_iova(__m512i quads, const rte_mbuf *mbuf) {
-    const __m128i iova = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(&mbuf->buf_iova));
-
-    return _mm512_mask_broadcastq_epi64(quads, 1 << Place, iova);
+    return _mm512_mask_broadcastq_epi64(quads, 1 << Place, load_iova(mbuf));
 }
 
 struct Avx512 {

@@ -182,6 +182,12 @@ IGB_ALWAYS_INLINE std::uint16_t take_vec(RxQueue &queue, std::uint16_t count, rt
     return take_scalar(queue, count, packets, received);
 }
 
+// Where an mbuf's buffer is for a device.
+inline __m128i load_iova(const rte_mbuf *mbuf) {
+    return _mm_loadl_epi64(
+        reinterpret_cast<const __m128i *>(reinterpret_cast<const char *>(mbuf) + mbuf_iova_offset));
+}
+
 // rte_mbuf_data_iova_default() and rx_desc_read() for a batch of descriptors; the device looks
 // at none of it before the doorbell.
 template <class Isa>

@@ -119,7 +119,10 @@ std::uint16_t tx_prepare(void *queue, rte_mbuf **packets, std::uint16_t nb_packe
 // eth_tx_burst_t, scalar.
 std::uint16_t tx_burst_scalar(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
-// The same with AVX2, on a CPU that has it.
+// The same for a DPDK whose mbufs carry no addresses: that of each packet is looked up.
+std::uint16_t tx_burst_lookup(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
+
+// The same as the scalar one with AVX2, on a CPU that has it.
 std::uint16_t tx_burst_avx2(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
 // The same with AVX-512 F, BW, DQ and VL.

@@ -74,7 +74,7 @@ bool look_up(const rte_mbuf *segment, TxPlan &plan) {
 }
 
 // Where a segment is; false if it cannot be sent. Looked up is what does not carry an address: a
-// foreign pool's, a clone, external memory.
+// foreign pool's, a clone, external memory; and all where mbufs have no room for one.
 bool resolve(const TxQueue &queue, TxWork &work, Lookups &lookups, const rte_mbuf *segment,
              TxPlan &plan) {
     if (!carries_dma(work.known_pool, segment)) {
@@ -84,6 +84,8 @@ bool resolve(const TxQueue &queue, TxWork &work, Lookups &lookups, const rte_mbu
         }
         work.known_pool = segment->pool; // the first of another iommufd pool
     }
+    if constexpr (!mbufs_carry_dma)
+        return look_up(segment, plan); // in memory that its pool holds
     return segment->data_len == 0 || plan.add(rte_mbuf_data_iova(segment), segment->data_len);
 }
 

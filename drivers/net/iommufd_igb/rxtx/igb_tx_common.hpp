@@ -115,7 +115,8 @@ inline bool is_plain(const rte_mempool *known_pool, const rte_mbuf *mbuf) {
            has_none(mbuf, not_plain_flags);
 }
 
-// Whether the mbufs of a pool carry DMA addresses; is_iommufd_pool() with fewer loads.
+// Whether a device finds the mbufs of a pool as they are, by the address that they carry or, where
+// they have no room for one, in the table; is_iommufd_pool() with fewer loads.
 inline bool is_resolved(const TxQueue &queue, const rte_mempool *pool) {
     return pool->ops_index == queue.pool_ops && !(pool->flags & RTE_MEMPOOL_F_NON_IO);
 }
