@@ -103,7 +103,8 @@ public:
         rte_eth_link link{};
         for (int i = 0; i < 100 && link.link_status == 0; ++i) {
             rte_delay_ms(100);
-            (void)rte_eth_link_get_nowait(0, &link);
+            if (rte_eth_link_get_nowait(0, &link) < 0)
+                return false;
         }
         rte_eth_macaddr_get(0, &mac_);
         rte_eth_dev_info info{};
