@@ -2,6 +2,12 @@
 # shellcheck shell=bash
 # DPDK's driver SDK headers. Debian's libdpdk-dev leaves them out; they come from the
 # source package of exactly the installed version.
+#
+#   $CACHE/dpdk-sdk-VERSION/include   of the machine's own DPDK, or of another user space's
+#
+# Where an archive has no such source package, DPDK_IOMMUFD_DPDK_SOURCES names a folder of DPDK
+# trees by their release (24.11, 25.11): the headers of one are taken for any DPDK of that release,
+# and kept by their own name.
 
 SDK_HEADERS=(
 	bus_driver.h dev_driver.h bus_pci_driver.h bus_vdev_driver.h
@@ -12,34 +18,63 @@ dpdk_version() {
 	dpkg-query -W -f '${source:Version}' libdpdk-dev
 }
 
-sdk_folder() {
-	echo "$CACHE/dpdk-sdk-$(dpdk_version)"
+# dpdk_version_in ROOT: the same of another root.
+dpdk_version_in() {
+	dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${source:Version}' libdpdk-dev
 }
 
-# The source package of exactly the installed version, unpacked into dpdk/ of the current folder.
+# Release of a version: 24.11 of 24.11.8-0+deb13u1.
+dpdk_release() {
+	echo "$1" | sed -n 's/^\([0-9]*\.[0-9]*\).*/\1/p'
+}
+
+# The tree of DPDK_IOMMUFD_DPDK_SOURCES for a version; nothing without one.
+dpdk_tree() {
+	local tree
+	tree=${DPDK_IOMMUFD_DPDK_SOURCES:-/nonexistent}/$(dpdk_release "$1")
+	[ ! -r "$tree/VERSION" ] || echo "$tree"
+}
+
+# sdk_folder [VERSION]
+sdk_folder() {
+	local version=${1:-$(dpdk_version)} tree
+	tree=$(dpdk_tree "$version")
+	echo "$CACHE/dpdk-sdk-${tree:+of-}${tree:+$(cat "$tree/VERSION")-for-}$version"
+}
+
+# unpack_dpdk [SUITE VERSION]: the source package, unpacked into dpdk/ of the current folder.
 unpack_dpdk() {
-	local codename
+	local codename suites version=${2:-$(dpdk_version)}
 	codename=$(os_field VERSION_CODENAME)
-	private_apt source deb-src "$codename" "$codename-updates" "$codename-security"
-	apt_in source update
-	apt_in source source --download-only "dpdk=$(dpdk_version)"
+	suites=("$codename" "$codename-updates" "$codename-security")
+	[ $# = 0 ] || suites=("$1")
+	private_apt "source${1:+-$1}" deb-src "${suites[@]}"
+	apt_in "source${1:+-$1}" update
+	apt_in "source${1:+-$1}" source --download-only "dpdk=$version"
 	dpkg-source -x dpdk_*.dsc dpdk
 }
 
+# make_sdk [SUITE VERSION]
 make_sdk() {
-	local work header
-	dpdk_version >"$DETAIL"
-	[ ! -d "$(sdk_folder)" ] || return 0
+	local work header tree tree_version version=${2:-$(dpdk_version)}
+	tree=$(dpdk_tree "$version")
+	[ -z "$tree" ] || tree_version=$(cat "$tree/VERSION")
+	echo "${tree:+of $tree_version for }$version" >"$DETAIL"
+	[ ! -d "$(sdk_folder "$version")" ] || return 0
 	lock_cache
 	work=$(work_folder)
 	cd "$work"
-	unpack_dpdk
+	if [ -n "$tree" ]; then
+		ln -s "$tree" dpdk
+	else
+		unpack_dpdk "$@"
+	fi
 	mkdir -p sdk/include
 	for header in "${SDK_HEADERS[@]}"; do
-		find dpdk/lib dpdk/drivers -name "$header" -exec cp -v {} sdk/include/ \;
+		find dpdk/lib/ dpdk/drivers/ -name "$header" -exec cp -v {} sdk/include/ \;
 		[ -s "sdk/include/$header" ]
 	done
-	[ -d "$(sdk_folder)" ] || mv -T sdk "$(sdk_folder)"
+	[ -d "$(sdk_folder "$version")" ] || mv -T sdk "$(sdk_folder "$version")"
 	cd /
 	rm -rf "$work"
 }

@@ -41,6 +41,11 @@ ROOM_FOR_ALL = 12 << 20  # KiB of free memory for that: the largest machine, and
 COMPLAINED, NO_ANSWER = 123, 122  # statuses of devtools/lab.sh
 
 
+# The main job of the plugins in a user space other than this machine's.
+USERLAND_FILES = {"test_addresses.py", "test_bad_input.py", "test_forward.py", "test_icmpecho.py",
+                  "test_memory_runtime.py", "test_ports.py"}
+
+
 def free_memory():
     """KiB."""
     with open("/proc/meminfo", encoding="ascii") as file:
@@ -65,10 +70,12 @@ class TestFile:
 
 
 class LabTests:
-    """lab: what stands in for devtools/lab.sh; folder: where the test files are."""
+    """lab: what stands in for devtools/lab.sh; folder: where the test files are; userland: the
+    user space that the build is for, in which the files of the plugins run that suit any."""
 
-    def __init__(self, build, wanted, report, folder=TESTS, lab=LAB):
+    def __init__(self, build, wanted, report, folder=TESTS, lab=LAB, userland=""):
         self.build = build
+        self.userland = ["--userland", userland] if userland else []
         self.wanted = wanted
         self.report = report
         self.lab = lab
@@ -87,6 +94,8 @@ class LabTests:
             except tap.BadHeader as error:
                 self.broken.append(str(error))
                 continue
+            if userland and file.name.removeprefix("lab/") not in USERLAND_FILES:
+                continue
             # The name of a test is only known when it has run. It stands in the file's text.
             if wanted.matches(file.name) or wanted.pattern.strip("*") in file.text():
                 self.files.append(file)
@@ -99,7 +108,7 @@ class LabTests:
             self.report.result(FAILED, problem)
         machines = collections.defaultdict(list)
         for file in self.files:
-            machines[tuple(file.header.options)].append(file)
+            machines[(*file.header.options, *self.userland)].append(file)
         # Those with most files first, so that the others fill up what is left at the end.
         waiting = collections.deque(sorted(machines.items(), key=lambda machine: -len(machine[1])))
         lanes = AT_ONCE if free_memory() >= ROOM_FOR_ALL else 1

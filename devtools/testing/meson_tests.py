@@ -20,9 +20,9 @@ OUTCOMES = {"OK": PASSED, "SKIP": SKIPPED, "EXPECTEDFAIL": PASSED}
 PROGRESS = re.compile(r"\s*\d+/\d+ \S")  # a line of meson, for a test that has ended
 
 
-def meson_tests(build):
+def meson_tests(build, enter=()):
     """All that meson has registered."""
-    text = subprocess.run(["meson", "introspect", "--tests", build],
+    text = subprocess.run([*enter, "meson", "introspect", "--tests", build],
                           stdout=subprocess.PIPE, check=True).stdout
     return json.loads(text)
 
@@ -31,9 +31,9 @@ def suites_of(test):
     return [name.split(":")[-1] for name in test["suite"]]
 
 
-def gtest_cases(test):
+def gtest_cases(test, enter=()):
     """Full names of the cases in a GoogleTest binary."""
-    listing = subprocess.run(test["cmd"] + ["--gtest_list_tests"], env={**os.environ, **test["env"]},
+    listing = subprocess.run([*enter, *test["cmd"]] + ["--gtest_list_tests"], env={**os.environ, **test["env"]},
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                              text=True, check=True, timeout=60).stdout
     cases, suite = [], ""
@@ -57,10 +57,11 @@ def text_of(test):
 class MesonTests:
     """The tests of one suite. mark: stands before the names in the report and in the names of the
     files; environment: for the programs; patience: what meson multiplies its time limits by;
-    beside: with what others leave of the processors."""
+    beside: with what others leave of the processors; enter: the words before a command that is to
+    run in the user space that the build is for."""
 
     def __init__(self, build, suite, wanted, report, mark="", environment=None, patience=2,
-                 beside=False):
+                 beside=False, enter=()):
         self.build = build
         self.suite = suite
         self.wanted = wanted
@@ -70,8 +71,9 @@ class MesonTests:
         self.patience = patience
         self.prepare = step_back if beside else None
         self.process = None
+        self.enter = list(enter)
         self.log = f"{mark or 'plain'}-{suite}"
-        self.tests = [test for test in meson_tests(build) if suite in suites_of(test)]
+        self.tests = [test for test in meson_tests(build, self.enter) if suite in suites_of(test)]
 
     def title(self, test):
         """A TAP program's name is its file's, as one of the lab's."""
@@ -79,7 +81,7 @@ class MesonTests:
 
     def _cases(self, test):
         """What the filter leaves of a GoogleTest program."""
-        return [case for case in gtest_cases(test) if self.wanted.matches(case)]
+        return [case for case in gtest_cases(test, self.enter) if self.wanted.matches(case)]
 
     def _chosen(self, test):
         if not self.wanted.pattern or self.wanted.matches(self.title(test)):
@@ -114,7 +116,7 @@ class MesonTests:
             self._remove(os.path.join(test["workdir"] or self.build, f"{test['name']}.xml"))
         for suffix in ("json", "junit.xml"):
             self._remove(self._log_file(log, suffix))
-        command = ["meson", "test", "-C", self.build, "--no-rebuild", "--logbase", log,
+        command = [*self.enter, "meson", "test", "-C", self.build, "--no-rebuild", "--logbase", log,
                    "--timeout-multiplier", str(self.patience), *arguments,
                    *(test["name"] for test in tests)]
         environment = {**os.environ, "LAB_BUILD": self.build, **self.environment}

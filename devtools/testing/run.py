@@ -34,11 +34,16 @@ def parse(arguments):
     parser.add_argument("--host", action="store_true",
                         help="only the tests on this machine: tools, style, another architecture")
     parser.add_argument("--lab", action="store_true", help="only lab tests")
+    parser.add_argument("--userland", metavar="SUITE", choices=["trixie", "sid"],
+                        help="only the plugins' unit and lab tests, built and run in that Debian's "
+                             "user space, with its compiler and its DPDK (debootstrapped once)")
     parser.add_argument("--list", action="store_true", help="name the tests, run none")
     parser.add_argument("filter", nargs="?", metavar="NAME-FILTER",
                         help="only tests whose name contains this, or matches it as a glob")
     options = parser.parse_args(arguments)
-    if not (options.unit or options.sanitize or options.host or options.lab):
+    if options.userland and (options.unit or options.sanitize or options.host or options.lab):
+        parser.error("--userland goes with no other choice of tests")
+    if not (options.userland or options.unit or options.sanitize or options.host or options.lab):
         options.unit = options.sanitize = options.host = options.lab = True
     return options
 
@@ -74,7 +79,18 @@ def kinds_of(options, build, wanted, report):
         kinds.append(LabTests(build, wanted, report))
     if options.sanitize:
         beside.append(SanitizedTests(build, wanted, report))
+    if options.userland:
+        kinds += in_userland(options.userland, wanted, report)
     return kinds, beside
+
+
+def in_userland(suite, wanted, report):
+    """The tests of another user space, which devtools/test.sh has built the tree in."""
+    build = os.environ["DPDK_IOMMUFD_USERLAND_BUILD"]
+    enter = [os.environ["DPDK_IOMMUFD_IN_USERLAND"], suite]
+    return [MesonTests(build, "unit", wanted, report, mark=suite, enter=enter),
+            MesonTests(build, "hotpath", wanted, report, mark=suite, enter=enter),
+            LabTests(build, wanted, report, userland=suite)]
 
 
 def run(kinds, beside, report):
