@@ -277,4 +277,32 @@ TEST_P(TxMbufTest, AnOddOneAnywhereInATurn) {
 
 EVERY_VARIANT(TxMbufTest);
 
+// As for a DPDK whose mbufs carry no addresses: here they do, and are wrong.
+class TxLookedUpTest : public test::PortTest {
+protected:
+    // What a burst function sends of an mbuf that carries another page's address.
+    std::vector<std::uint8_t> sent_by(eth_tx_burst_t burst) {
+        rte_mbuf *mbuf = packet(pool, 7);
+        const rte_iova_t carried = rte_mbuf_iova_get(mbuf);
+
+        rte_mbuf_iova_set(mbuf, reinterpret_cast<std::uint64_t>(other_page) + test::dma_offset);
+        rte_eth_fp_ops[port_id].tx_pkt_burst = burst;
+        device().sent.clear();
+        EXPECT_EQ(1, rte_eth_tx_burst(port_id, 0, &mbuf, 1));
+        device().transmit(0);
+        rte_mbuf_iova_set(mbuf, carried);
+        return device().sent.empty() ? std::vector<std::uint8_t>{} : device().sent.front().data;
+    }
+
+    alignas(4096) static inline std::uint8_t other_page[4096];
+};
+
+TEST_F(TxLookedUpTest, TheTableIsBelievedAndNotTheMbuf) {
+    bring_up(1, {});
+    map_pool(pool);
+    test::bus().map(other_page, sizeof(other_page));
+    EXPECT_EQ(frame(7), sent_by(tx_burst_lookup));
+    EXPECT_EQ(std::vector<std::uint8_t>(60), sent_by(tx_burst_scalar)) << "negative control";
+}
+
 } // namespace
