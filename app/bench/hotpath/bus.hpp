@@ -18,7 +18,7 @@ namespace bench {
 // A driver that was loaded.
 struct DriverFile {
     std::string path; // Of the shared object; empty if it was not loaded.
-    bool found() const { return !path.empty(); }
+    [[nodiscard]] bool found() const { return !path.empty(); }
 };
 
 DriverFile pci_driver_file(const std::string &driver);

@@ -24,7 +24,7 @@ public:
     Device(const Device &) = delete;
     Device &operator=(const Device &) = delete;
 
-    const NicModel &model() const { return model_; }
+    [[nodiscard]] const NicModel &model() const { return model_; }
     Registers &registers() { return registers_; }
     volatile std::uint32_t &rx_tail() { return registers_[model_.rx.tail]; }
     volatile std::uint32_t &tx_tail() { return registers_[model_.tx.tail]; }
@@ -37,7 +37,9 @@ public:
 
     // Address of a buffer given for reception.
     // i: 0 is the next one to be used; below rx_posted().
-    std::uint64_t rx_buffer(unsigned int i) const { return rx_ring_[(rx_head_ + i) & rx_mask_].lo; }
+    [[nodiscard]] std::uint64_t rx_buffer(unsigned int i) const {
+        return rx_ring_[(rx_head_ + i) & rx_mask_].lo;
+    }
 
     // Receive a packet into the next buffer; rx_posted() must not be 0.
     // written: as the 82576 has it; brought into the form of this NIC.
@@ -54,7 +56,7 @@ public:
     void transmit(const std::function<void(const Descriptor &)> &visit);
 
     // Descriptors written back for transmitted packets so far.
-    std::uint64_t tx_write_backs() const { return tx_write_backs_; }
+    [[nodiscard]] std::uint64_t tx_write_backs() const { return tx_write_backs_; }
 
     // Let every model react to what was written to its registers.
     static void react_all();
@@ -64,7 +66,7 @@ private:
         return (to - from) & mask;
     }
     volatile Descriptor *ring(const NicModel::Queue &queue, unsigned int &mask);
-    Descriptor native_form(const Descriptor &written) const;
+    [[nodiscard]] Descriptor native_form(const Descriptor &written) const;
     void write_back(const Descriptor &written);
     void complete(unsigned int index);
 

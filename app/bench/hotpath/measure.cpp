@@ -38,7 +38,7 @@ public:
     static std::uint16_t call(Burst burst, void *queue, rte_mbuf **packets, std::uint16_t count) {
         return burst(queue, packets, count);
     }
-    std::uint64_t cycles() const { return end_ - begin_; }
+    [[nodiscard]] std::uint64_t cycles() const { return end_ - begin_; }
 
 private:
     std::uint64_t begin_ = 0;

@@ -64,7 +64,7 @@ public:
     ~Pool() { rte_mempool_free(pool_); }
     Pool(const Pool &) = delete;
     Pool &operator=(const Pool &) = delete;
-    rte_mempool *get() const { return pool_; }
+    [[nodiscard]] rte_mempool *get() const { return pool_; }
 
 private:
     rte_mempool *pool_;

@@ -22,8 +22,8 @@ public:
         return memory_[offset / sizeof(std::uint32_t)];
     }
 
-    void *address() const { return const_cast<std::uint32_t *>(memory_); }
-    std::size_t size() const { return bytes_; }
+    [[nodiscard]] void *address() const { return const_cast<std::uint32_t *>(memory_); }
+    [[nodiscard]] std::size_t size() const { return bytes_; }
 
 private:
     volatile std::uint32_t *memory_;

@@ -32,8 +32,8 @@ public:
     void stop() {}
     std::uint16_t call(Burst burst, void *queue, rte_mbuf **packets, std::uint16_t count);
 
-    const Counts &rx() const { return rx_; }
-    const Counts &tx() const { return tx_; }
+    [[nodiscard]] const Counts &rx() const { return rx_; }
+    [[nodiscard]] const Counts &tx() const { return tx_; }
 
 private:
     Variant &variant_;

@@ -62,14 +62,16 @@ public:
         }
     }
 
-    double ours_us() const { return median(ours_); }
-    double bare_us() const { return median(bare_); }
-    double pagemap_us() const { return median(pagemap_); }
-    double per_page_ms() const { return median(map_); }
+    [[nodiscard]] double ours_us() const { return median(ours_); }
+    [[nodiscard]] double bare_us() const { return median(bare_); }
+    [[nodiscard]] double pagemap_us() const { return median(pagemap_); }
+    [[nodiscard]] double per_page_ms() const { return median(map_); }
 
 private:
-    Va page(std::uint64_t i) const { return memory_ + i * page_2m; }
-    double us_per_page(double ns) const { return ns / static_cast<double>(pages_) / 1e3; }
+    [[nodiscard]] Va page(std::uint64_t i) const { return memory_ + i * page_2m; }
+    [[nodiscard]] double us_per_page(double ns) const {
+        return ns / static_cast<double>(pages_) / 1e3;
+    }
 
     // MAP and resolving of each, and then the two ways to ask that are no part of ours.
     void page_by_page(unsigned int round) {
