@@ -25,7 +25,7 @@
 namespace iommufd {
 
 /** Kernel module the device must be bound to. */
-inline constexpr std::string_view kPmdInfoModule = "vfio-pci";
+inline constexpr std::string_view pmd_info_module = "vfio-pci";
 
 template <size_t Capacity>
 struct PmdInfo {
@@ -57,7 +57,7 @@ consteval auto pmd_info(const char (&name)[NameSize], const rte_pci_id (&ids)[Co
     info.add("PMD_INFO_STRING= {\"name\": \"");
     info.add(name);
     info.add("\", \"kmod\": \"");
-    info.add(kPmdInfoModule);
+    info.add(pmd_info_module);
     info.add("\", \"pci_ids\": [");
     for (size_t i = 0; i < Count && ids[i].vendor_id != 0; i++) {
         info.add(i == 0 ? "[" : ", [");

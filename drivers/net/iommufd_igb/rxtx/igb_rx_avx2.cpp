@@ -23,7 +23,7 @@ inline __m256i broadcast(__m128i bytes) {
 }
 
 // Selects number place of each half, for _mm256_blend_epi32().
-consteval int in_both_halves(int place) {
+constexpr int in_both_halves(int place) {
     return 1 << place | 1 << (place + 4);
 }
 
@@ -34,7 +34,8 @@ inline __m256i blend_number(__m256i into, U32x8 column) {
         column = _mm256_srli_si256(column, 4 * (From - To));
     else if constexpr (From < To)
         column = _mm256_slli_si256(column, 4 * (To - From));
-    return _mm256_blend_epi32(into, column, in_both_halves(To));
+    constexpr int places = in_both_halves(To); // a constant without -O too
+    return _mm256_blend_epi32(into, column, places);
 }
 
 struct Avx2 {
