@@ -21,7 +21,8 @@ namespace {
 using namespace run;
 
 void complain(const std::string &problem) {
-    (void)std::fprintf(stderr, "dpdk-iommufd-run: %s.\n", problem.c_str());
+    (void)std::fprintf(stderr, "dpdk-iommufd-run: %s%s\n", problem.c_str(),
+                       problem.ends_with('?') ? "" : ".");
 }
 
 int refuse(const std::string &problem) {
