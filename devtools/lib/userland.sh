@@ -38,15 +38,15 @@ userland_mounts() {
 	realpath -m "$TREE" "$BUILD" "$CACHE" | sort -u
 }
 
-# in_userland SUITE COMMAND...: runs it there, in mount and process namespaces of its own: nothing of
-# it stays, and a signal to this process ends all.
+# in_userland SUITE COMMAND...: runs it there, in a mount namespace of its own, so that no mount stays.
+# No process namespace: the first process of one takes no signal that it has no handler for.
 in_userland() {
 	local root mounts
 	mapfile -t mounts < <(userland_mounts)
 	root=$(userland_folder "$1")
 	shift
 	# shellcheck disable=SC2016 # $ of the inner shell
-	unshare --mount --pid --fork --kill-child sh -c '
+	unshare --mount sh -c '
 		set -e
 		root=$1 && shift
 		while [ "$1" != -- ]; do
@@ -55,7 +55,7 @@ in_userland() {
 			shift
 		done
 		shift
-		mount -t proc proc "$root/proc"
+		mount --rbind /proc "$root/proc"
 		mount --rbind /dev "$root/dev"
 		mount --rbind /sys "$root/sys"
 		mount -t tmpfs tmpfs "$root/tmp"
