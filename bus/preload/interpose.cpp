@@ -8,8 +8,8 @@
 //     rte_vfio_setup_device         the cdev, bound to iommufd, instead of the group's device
 //     rte_vfio_release_device       its safe end
 //     rte_vfio_is_enabled           yes, where a device is ours
-//     rte_vfio_noiommu_is_enabled   the same
-//     rte_bus_get_iommu_class       IOVA mode PA, where no bus has a wish and --device names one
+//     rte_vfio_noiommu_is_enabled   the same, once EAL is in IOVA mode PA
+//     rte_bus_get_iommu_class       IOVA mode PA, where a device is ours
 //     rte_vfio_container_dma_map    pin what an application has said devices will reach
 //     rte_vfio_container_dma_unmap
 //     rte_vfio_container_create     no: without an IOMMU there is one address space
@@ -186,9 +186,11 @@ extern "C" {
     });
 }
 
-// In IOVA mode VA the PCI bus would end with "Expecting 'PA' IOVA mode", which tells nobody what to
-// do (v22.11, drivers/bus/pci/pci_common.c, rte_pci_probe_one_driver()). Without the wish it asks
-// for the device, and set_up() says it.
+// The PCI bus asks once, before EAL has chosen a mode, and takes a yes for a wish for PA: in mode
+// VA it would end with "Expecting 'PA' IOVA mode", which tells nobody what to do (v22.11,
+// drivers/bus/pci/linux/pci.c, pci_device_iova_mode(), and pci_common.c). With a no it has no wish,
+// rte_bus_get_iommu_class() below has, and the bus asks for the device: set_up() says it. Who asks
+// once the mode is PA, as drivers do, is told the truth.
 [[gnu::visibility("default")]] int rte_vfio_noiommu_is_enabled() {
     return guarded(-1, [&] {
         Library *p = library();
@@ -196,12 +198,12 @@ extern "C" {
             return -1;
         if (!is_ours(*p))
             return p->eal.rte_vfio_noiommu_is_enabled();
-        return p->eal.rte_eal_iova_mode() == RTE_IOVA_VA ? 0 : 1;
+        return p->eal.rte_eal_iova_mode() == RTE_IOVA_PA ? 1 : 0;
     });
 }
 
-// An application that allows no device at start and attaches one later: no bus has a wish then, and
-// EAL would choose VA, for good, as vfio's no-IOMMU groups look like an IOMMU to it (v22.11,
+// PA where a device is ours, allowed at start or attached later: no bus has a wish for it, and EAL
+// would choose VA, for good, as vfio's no-IOMMU groups look like an IOMMU to it (v22.11,
 // lib/eal/linux/eal.c, is_iommu_enabled()). Where no address is to be had, as another process has
 // the device, PA would end EAL with a message that does not say so (rte_eal_init()): it goes on in
 // mode VA, without the device, which is refused with the reason.
@@ -213,7 +215,7 @@ extern "C" {
         const rte_iova_mode wish = p->eal.rte_bus_get_iommu_class();
         if (has_start_error(*p))
             return RTE_IOVA_VA;
-        return wish == RTE_IOVA_DC && is_ours(*p) ? RTE_IOVA_PA : wish;
+        return is_ours(*p) ? RTE_IOVA_PA : wish;
     });
 }
 
