@@ -145,18 +145,24 @@ def stock_in_a_storm():
 def refused_in_va_mode():
     module = load("test_stock_memory")
 
-    def va_mode(output):
-        stock = mock.MagicMock()
+    def va_mode(output, holders=()):
+        stock, lab = mock.MagicMock(), mock.MagicMock()
         program = stock.testpmd.return_value.start.return_value
         program.output, program.quit.return_value = output, 0
-        return verdict(module, "va_mode", stock=stock)
+        lab.holders.return_value = set(holders)
+        return verdict(module, "va_mode", stock=stock, lab=lab)
 
     none = "No probed ethernet devices\n"
-    refused = "Expecting 'PA' IOVA mode but current mode is 'VA', not initializing\n"
-    check("IOVA mode VA: refused, with the reason", va_mode(none + refused), PASS)
+    reason = ("iommufd: 0000:01:00.0: DPDK runs in IOVA mode VA, and without an IOMMU a device needs "
+              "physical addresses: leave --iova-mode=va out\n")
+    check("IOVA mode VA: refused, with the reason", va_mode(reason + none), PASS)
     check("IOVA mode VA: a line that EAL always prints",
           va_mode(none + "EAL: Selected IOVA mode 'VA'\n"), FAIL)
-    check("IOVA mode VA: the device is there", va_mode(refused), FAIL)
+    check("IOVA mode VA: the device is there", va_mode(reason), FAIL)
+    check("IOVA mode VA: DPDK's line before ours",
+          va_mode("Expecting 'PA' IOVA mode but current mode is 'VA', not initializing\n" + reason +
+                  none), FAIL)
+    check("IOVA mode VA: somebody has the device", va_mode(reason + none, {7}), FAIL)
 
 
 def virtual_function():
