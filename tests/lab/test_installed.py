@@ -37,9 +37,9 @@ def install():
 
 
 def folder_of(name):
-    """Where a file was installed."""
+    """Where a program or library was installed; its completion has its name too."""
     for path, _, files in os.walk(FOLDER):
-        if name in files:
+        if name in files and os.access(os.path.join(path, name), os.X_OK):
             return path
     raise tap.Failure(f"no {name} below {FOLDER}")
 
