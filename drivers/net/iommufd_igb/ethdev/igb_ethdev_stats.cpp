@@ -77,9 +77,9 @@ void stats_keep(rte_eth_dev *dev, const TxQueue &queue) {
     add(port_of(dev).released, queue, queue.queue_id);
 }
 
-// What was received is what the queues have given to the application: GPRC counts good packets but
-// those that MPC counts (SDM 14.9.25), and nothing says that it leaves out what RQDPC counts too.
-// What was sent the registers know; their octets include the CRC, ethdev's do not.
+// The registers know what crossed the wire, and leave out of GPRC what MPC counts (SDM 14.9.25);
+// the queues know what was dropped on the way to the application. Octet registers count the CRC,
+// ethdev's do not.
 int stats_get(rte_eth_dev *dev, rte_eth_stats &out, QueueStats *queues) {
     Port &port = port_of(dev);
     const StatsGuard guard(port);
@@ -87,8 +87,7 @@ int stats_get(rte_eth_dev *dev, rte_eth_stats &out, QueueStats *queues) {
     collect(dev);
     const QueueSums now = sum_queues(dev);
     const QueueSums &base = port.base;
-    out.ipackets = 0;
-    out.ibytes = 0;
+    std::uint64_t dropped = 0;
     out.rx_nombuf = 0;
     out.ierrors = port.stats.rx_errors;
     out.oerrors = port.stats.tx_errors;
@@ -96,13 +95,14 @@ int stats_get(rte_eth_dev *dev, rte_eth_stats &out, QueueStats *queues) {
     out.opackets = port.stats.tx_packets;
     out.obytes = port.stats.tx_bytes - RTE_ETHER_CRC_LEN * port.stats.tx_packets;
     for (std::uint16_t i = 0; i < max_queues; i++) {
-        out.ipackets += now.rx_packets[i] - base.rx_packets[i];
-        out.ibytes += now.rx_bytes[i] - base.rx_bytes[i];
-        out.ierrors += now.rx_errors[i] - base.rx_errors[i];
+        dropped += now.rx_errors[i] - base.rx_errors[i];
         out.rx_nombuf += now.rx_no_mbufs[i] - base.rx_no_mbufs[i];
         out.oerrors += now.tx_errors[i] - base.tx_errors[i];
         out.imissed += port.stats.rx_queue_dropped[i];
     }
+    out.ipackets = port.stats.rx_packets - std::min(dropped, port.stats.rx_packets);
+    out.ibytes = port.stats.rx_bytes - RTE_ETHER_CRC_LEN * port.stats.rx_packets;
+    out.ierrors += dropped;
     if (queues == nullptr)
         return 0;
     for (std::uint16_t i = 0; i < std::min<std::uint16_t>(max_queues, RTE_ETHDEV_QUEUE_STAT_CNTRS);
