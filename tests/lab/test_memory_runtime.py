@@ -87,7 +87,9 @@ def pool_on(node, pages):
 def in_flight():
     with Peer() as peer:
         program = sources()
-        program.check_frames(peer, "mapped")  # 40: the last ones fill no batch of 32
+        program.check_frames(peer, "mapped")
+        program.ask("hold", "held")
+        program.ask("send mapped 40", "sent 40")
         before, pinned = telemetry.memory(), memory.pinned(program.pid)
         program.ask("unmap", f"errno {errno.EBUSY}")
         tap.contains(program.output, "packets in it are in flight in 1 transmit queue; wait until "
@@ -95,8 +97,10 @@ def in_flight():
         after = telemetry.memory()
         tap.equal((after["unmap_calls"], memory.pinned(program.pid)),
                   (before["unmap_calls"], pinned), "UNMAP calls and bytes pinned")
+        program.ask("go", "gone")
+        program.ask("send pool 8", "sent 8")  # by which the device works on
+        tap.equal(len(peer.receive(48, quiet=5)), 48, "frames that left after all")
         program.check_frames(peer, "mapped")
-        program.ask("send pool 32", "sent 32")  # what completes the batch
         program.ask("unmap", "errno 0")
         tap.equal(pinned - memory.pinned(program.pid), EXTERNAL, "bytes no longer pinned")
         program.check_frames(peer, "mapped", 0)
@@ -144,6 +148,8 @@ def freed_in_flight():
     with Peer() as peer:
         program = sources()
         program.check_frames(peer, "malloc")
+        program.ask("hold", "held")
+        program.ask("send malloc 40", "sent 40")
         free, pinned = lab.hugepages_free(), memory.pinned(program.pid)
         program.ask("free", "freed")
         tap.contains(program.output, "memory that EAL frees: a queue or a pool still uses 0x200000",

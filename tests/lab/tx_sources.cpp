@@ -34,12 +34,14 @@
 #include <string>
 #include <vector>
 
+#include <bus_iommufd_driver.h>
 #include <fcntl.h>
 #include <rte_bus_iommufd.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_io.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <sys/mman.h>
@@ -147,6 +149,8 @@ public:
         } else if (command == "free") {
             rte_free(malloc_);
             answer << "freed";
+        } else if (command == "hold" || command == "go") {
+            answer << hold(command == "hold");
         } else if (command == "stop") {
             answer << "errno " << -rte_eth_dev_stop(0);
         } else {
@@ -156,6 +160,18 @@ public:
     }
 
 private:
+    // Keeps the device from sending (TCTL.EN, bit 1 of register 400h; tests/unit/igb has its name):
+    // what is given to it stays in flight. "go" lets it work on at the next packet.
+    static const char *hold(bool on) {
+        rte_eth_dev_info info;
+        if (rte_eth_dev_info_get(0, &info) != 0)
+            return "failed";
+        void *bar = RTE_DEV_TO_IOMMUFD(const_cast<rte_device *>(info.device))->bars[0].addr;
+        void *tctl = static_cast<char *>(bar) + 0x400;
+        rte_write32(on ? rte_read32(tctl) & ~2u : rte_read32(tctl) | 2u, tctl);
+        return on ? "held" : "gone";
+    }
+
     unsigned int send(const std::string &kind, unsigned int count) {
         unsigned int sent = 0;
         for (unsigned int i = 0; i < count; ++i) {
@@ -243,7 +259,7 @@ private:
         return seams;
     }
 
-    void fill(char *data, unsigned int number) const {
+    [[gnu::noinline]] void fill(char *data, unsigned int number) const {
         std::memset(data, 0xff, 6);
         std::memcpy(data + 6, mac_.addr_bytes, 6);
         data[12] = static_cast<char>(0x88);
