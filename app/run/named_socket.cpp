@@ -4,7 +4,9 @@
 #include "named_socket.hpp"
 
 #include <cerrno>
+#include <climits>
 #include <filesystem>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -12,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "folder.hpp"
 
 namespace run {
 namespace {
@@ -21,11 +25,7 @@ using iommufd::failure;
 using iommufd::Fd;
 using iommufd::Result;
 
-constexpr int folder_flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-Fd own(int fd) {
-    return {iommufd::linux_kernel(), fd};
-}
+constexpr int max_links = 40; // as many as the kernel follows, path_resolution(7)
 
 Result<void> check_folder(const Fd &folder, const fs::path &path) {
     struct stat st {};
@@ -38,33 +38,75 @@ Result<void> check_folder(const Fd &folder, const fs::path &path) {
     return {};
 }
 
-// Step by step, without a link: what has been looked at is what is used.
-Result<Fd> open_folder(const fs::path &path, const fs::path &trusted) {
-    std::error_code error;
-    const fs::path real = fs::weakly_canonical(path, error);
-    const fs::path rest = real.lexically_relative(trusted);
-    if (error || rest.empty() || *rest.begin() == "..")
-        return failure(error ? -error.value() : -EINVAL, "looking for " + path.string());
-    fs::path at = trusted;
-    Fd folder = own(open(trusted.c_str(), folder_flags));
-    if (!folder)
-        return failure(-errno, "open of " + trusted.string());
-    if (trusted == "/")
-        TRY(check_folder(folder, at));
-    for (auto step = rest.begin(); step != rest.end(); ++step) {
-        if (*step == ".")
-            continue;
-        at /= *step;
-        if (std::next(step) == rest.end() && mkdirat(folder.get(), step->c_str(), 0755) < 0 &&
-            errno != EEXIST)
-            return failure(-errno, "creating " + at.string());
-        folder = own(openat(folder.get(), step->c_str(), folder_flags));
-        if (!folder)
-            return failure(-errno, "open of " + at.string());
-        TRY(check_folder(folder, at));
+// The way to a folder, step by step. A link is followed where no user could exchange it, as the
+// folders before it have been looked at when it is read: who connects follows it too.
+class Way {
+public:
+    explicit Way(fs::path trusted) : trusted_(std::move(trusted)) {}
+
+    // Its last folder is made if it is missing.
+    Result<Fd> open(const fs::path &path) {
+        TRY(begin(path));
+        while (!rest_.empty()) {
+            const std::string step = std::move(rest_.back());
+            rest_.pop_back();
+            if (!step.empty() && step != ".")
+                TRY(take(step));
+        }
+        return std::move(folder_);
     }
-    return folder;
-}
+
+private:
+    Result<void> begin(const fs::path &path) {
+        const fs::path within = path.lexically_relative(trusted_);
+        const bool is_within = !within.empty() && *within.begin() != "..";
+        at_ = is_within ? trusted_ : "/";
+        folder_ = open_folder(AT_FDCWD, at_);
+        if (!folder_)
+            return failure(-errno, "open of " + at_.string());
+        if (at_ == "/")
+            TRY(check_folder(folder_, at_));
+        add(is_within ? within : path.relative_path());
+        return {};
+    }
+
+    void add(const fs::path &steps) {
+        const std::vector<std::string> words(steps.begin(), steps.end());
+        rest_.insert(rest_.end(), words.rbegin(), words.rend());
+    }
+
+    Result<void> take(const std::string &step) {
+        const fs::path here = step == ".." ? at_.parent_path() : at_ / step;
+        char target[PATH_MAX];
+        const ssize_t length = readlinkat(folder_.get(), step.c_str(), target, sizeof(target));
+        if (length >= 0)
+            return follow(here, std::string(target, static_cast<std::size_t>(length)));
+        if (rest_.empty() && errno == ENOENT && mkdirat(folder_.get(), step.c_str(), 0755) < 0 &&
+            errno != EEXIST)
+            return failure(-errno, "creating " + here.string());
+        Fd next = open_folder(folder_.get(), step);
+        if (!next)
+            return failure(-errno, "open of " + here.string());
+        folder_ = std::move(next);
+        at_ = here;
+        return check_folder(folder_, at_);
+    }
+
+    Result<void> follow(const fs::path &link, const fs::path &target) {
+        if (++links_ > max_links)
+            return failure(-ELOOP, "following " + link.string());
+        if (target.is_absolute())
+            return begin(target);
+        add(target);
+        return {};
+    }
+
+    fs::path trusted_;
+    fs::path at_; // where folder_ is
+    Fd folder_;
+    std::vector<std::string> rest_; // of the way, the next step last
+    int links_ = 0;
+};
 
 sockaddr_un address_of(const std::string &path) {
     sockaddr_un address{};
@@ -85,13 +127,13 @@ std::string NamedSocket::address() const {
 
 Result<NamedSocket> NamedSocket::create(const std::string &path, const SocketOwner &owner,
                                         const std::string &trusted) {
-    const fs::path whole = fs::path(path).lexically_normal();
+    const fs::path whole = path;
     const std::string name = whole.filename();
     if (!whole.is_absolute() || name.empty() || name == "." || name == ".." || name.size() > 64)
         return failure(-EINVAL, "use of " + path,
                        "a socket's path begins with a slash and ends with a name of 64 bytes at "
                        "most");
-    NamedSocket made(path, name, TRY(open_folder(whole.parent_path(), trusted)));
+    NamedSocket made(path, name, TRY(Way(trusted).open(whole.parent_path())));
     // Of two that start at once one finds the other's socket.
     if (flock(made.folder_.get(), LOCK_EX) < 0)
         return failure(-errno, "lock of the folder of " + path);

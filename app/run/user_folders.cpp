@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "child.hpp"
+#include "folder.hpp"
 
 namespace run {
 namespace {
@@ -24,12 +25,6 @@ namespace fs = std::filesystem;
 using iommufd::failure;
 using iommufd::Fd;
 using iommufd::Result;
-
-constexpr int folder_flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-Fd own(int fd) {
-    return {iommufd::linux_kernel(), fd};
-}
 
 bool is_hugetlbfs(const std::string &path) {
     struct statfs st {};
@@ -69,7 +64,7 @@ Result<void> UserFolders::open_state() {
     for (int tries = 0; tries < 100; ++tries) {
         if (mkdir(state_.c_str(), 0755) < 0 && errno != EEXIST)
             return failure(-errno, "creating " + state_);
-        folder_ = own(::open(state_.c_str(), folder_flags));
+        folder_ = open_folder(AT_FDCWD, state_);
         struct stat st {};
         if (!folder_ && errno == ENOENT)
             continue;
@@ -98,7 +93,7 @@ Result<void> UserFolders::make_runtime() {
     const std::string name = "runtime-" + uid();
     if (mkdirat(folder_.get(), name.c_str(), 0700) < 0 && errno != EEXIST)
         return failure(-errno, "creating " + runtime());
-    const Fd made = own(openat(folder_.get(), name.c_str(), folder_flags));
+    const Fd made = open_folder(folder_.get(), name);
     if (!made || fchown(made.get(), user_.uid, user_.gid) < 0)
         return failure(-errno, "giving " + runtime() + " to " + user_.name);
     return {};
@@ -159,7 +154,7 @@ void UserFolders::remove_stale() {
             std::from_chars(name.data() + prefix.size(), end, uid).ptr != end - 5)
             continue;
         UserFolders other(state_, {std::to_string(uid), uid, uid, false});
-        other.folder_ = own(::open(state_.c_str(), folder_flags));
+        other.folder_ = open_folder(AT_FDCWD, state_);
         other.lock_ = own(openat(folder_.get(), name.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
         if (other.lock_ && flock(other.lock_.get(), LOCK_EX | LOCK_NB) == 0)
             other.remove_all();

@@ -114,6 +114,30 @@ TEST_F(NamedSocketTest, EveryFolderOnTheWayIsOfTheServersUser) {
     EXPECT_FALSE(fs::exists("/tmp/socket-of-a-test"));
 }
 
+// Who connects follows the links of the path as well: one that a user can exchange leads to his own
+// socket when he likes.
+TEST_F(NamedSocketTest, NoLinkOnTheWayIsAUsersToExchange) {
+    fs::create_directories(folder / "roots/deeper");
+    fs::create_directory(folder / "users");
+    fs::create_directory_symlink("../roots", folder / "users/relative");
+    fs::create_directory_symlink(folder / "roots", folder / "users/absolute");
+    fs::create_directory_symlink("../users/relative", folder / "roots/of-a-link");
+    for (const char *way : {"users/relative/s", "users/absolute/s", "roots/of-a-link/s",
+                            "roots/../roots/of-a-link/deeper/s", "users/relative/new/s"})
+        EXPECT_TRUE(create(way)) << way;
+    ASSERT_EQ(chmod((folder / "users").c_str(), 0777), 0);
+    for (const char *way : {"users/relative/s", "users/absolute/s", "roots/of-a-link/s"}) {
+        const auto made = create(way);
+        ASSERT_FALSE(made) << way;
+        EXPECT_EQ(made.error().code, EPERM) << made.error().message();
+    }
+    EXPECT_FALSE(fs::exists(folder / "roots/s"));
+    fs::create_directory_symlink("round", folder / "roots/round");
+    const auto round = create("roots/round/s");
+    ASSERT_FALSE(round);
+    EXPECT_EQ(round.error().code, ELOOP);
+}
+
 TEST_F(NamedSocketTest, PathsThatAreNone) {
     for (const char *path : {"socket", "/", "/run/", "/run/.", "/run/..", ""})
         EXPECT_FALSE(NamedSocket::create(path, {getuid(), getgid(), 0600})) << path;
