@@ -11,7 +11,9 @@
 
 #include <fcntl.h>
 #include <linux/pci_regs.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -179,6 +181,14 @@ Outcome get_pa(Kernel &kernel, const Policy &policy, const Request &request,
     return reply_with(request, 0, answers);
 }
 
+// A client asks one thing at a time. In answers that nobody reads there are files that the broker
+// has opened: against a limit of the client's the kernel counts none of them, and of a process
+// with CAP_SYS_RESOURCE any number may be on their way (unix(7), ETOOMANYREFS).
+bool has_unread_answer(int channel) {
+    int bytes = 0;
+    return ioctl(channel, SIOCOUTQ, &bytes) < 0 || bytes > 0;
+}
+
 // One message; false if the channel is at its end.
 bool serve_channel(Kernel &kernel, const Policy &policy, int channel) {
     alignas(8) std::uint8_t message[max_request];
@@ -187,7 +197,7 @@ bool serve_channel(Kernel &kernel, const Policy &policy, int channel) {
     const Fd owned(linux_kernel(), lent);
     if (got == -EAGAIN)
         return true;
-    if (got <= 0)
+    if (got <= 0 || has_unread_answer(channel))
         return false;
     const Outcome outcome = answer(kernel, policy, {message, static_cast<std::size_t>(got)}, lent);
     // A client that does not read its answers is left.

@@ -9,8 +9,11 @@
 #include <random>
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,6 +157,56 @@ TEST_F(BrokerTest, OneDescriptorAMessageAndNoneIsKept) {
         (void)::close(null);
         EXPECT_TRUE(settles_at(before - 1)) << "but for its end of the channel";
     }
+}
+
+// Each answer that nobody reads holds a file of the broker's making.
+TEST_F(BrokerTest, WhoDoesNotReadItsAnswersGetsNoMoreOfThem) {
+    start();
+    const Fd mine = channel();
+    const auto question = message(Type::open_iommu);
+    for (int i = 0; i < 50; ++i)
+        (void)send_message(mine.get(), question.data(), question.size(), -1, 0);
+    usleep(100000);
+    int files = 0;
+    ssize_t got = 0;
+    do {
+        std::uint8_t buffer[64];
+        int fd = -1;
+        got = receive_message(mine.get(), buffer, sizeof(buffer), &fd, MSG_DONTWAIT);
+        const Fd owned(linux_kernel(), fd);
+        files += fd >= 0 ? 1 : 0;
+    } while (got > 0 || got == -ECONNRESET); // which tells that questions were dropped
+    EXPECT_EQ(files, 1);
+    // It is the channel's end, not the client's.
+    EXPECT_GT(exchange(channel(), question), 0);
+}
+
+// Whatever the descriptor, the broker neither reads it nor waits for it.
+TEST_F(BrokerTest, ForeignDescriptorsAreRefusedAtOnce) {
+    policy.is_iommufd = [](int fd) {
+        struct stat st {};
+        return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 7);
+    };
+    start();
+    const fs::path fifo = policy.sysfs / "fifo";
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+    const Fd mine = channel();
+    std::vector<Fd> foreign;
+    for (const int fd :
+         {::open(fifo.c_str(), O_RDWR | O_CLOEXEC), epoll_create1(EPOLL_CLOEXEC),
+          ::open("/proc", O_PATH | O_CLOEXEC), ::open("/dev/null", O_RDWR | O_CLOEXEC),
+          memfd_create("node", MFD_CLOEXEC), dup(near.get()), dup(mine.get())})
+        foreign.emplace_back(linux_kernel(), fd);
+    for (const Fd &fd : foreign) {
+        ASSERT_TRUE(fd);
+        auto bind = message(Type::bind_device);
+        name_device(bind);
+        for (const auto &question : {message(Type::get_pa, 1), bind}) {
+            ASSERT_GT(exchange(mine, question, fd.get()), 0);
+            EXPECT_EQ(reply.error, -EBADF);
+        }
+    }
+    EXPECT_EQ(nodes.ioctls, 0);
 }
 
 TEST_F(BrokerTest, InheritedSocketTakesConnectionsAlone) {
