@@ -58,8 +58,7 @@ Result<void> check_program(const Options &options, Ground *ground) {
     ground->program = program.path;
     ground->is_wrapper = program.kind == Kind::other;
     ground->sanitizer = program.sanitizer;
-    const std::string problem = explain(program, command);
-    return problem.empty() ? Result<void>{} : missing(problem);
+    return check_kind(program, command);
 }
 
 Result<void> check_library(Ground *ground) {

@@ -140,12 +140,13 @@ int act(const Options &options) {
 
 int main(int argc, char *argv[]) {
     try {
-        run::Options options;
-        if (auto problem = run::parse(argc, argv, &options); !problem.empty()) {
-            (void)std::fprintf(stderr, "dpdk-iommufd-run: %s; see --help.\n", problem.c_str());
+        const auto options = run::parse(argc, argv);
+        if (!options) {
+            (void)std::fprintf(stderr, "dpdk-iommufd-run: %s; see --help.\n",
+                               options.error().message().c_str());
             return 2;
         }
-        return act(options);
+        return act(*options);
     } catch (const std::exception &e) {
         return refuse(e.what());
     }

@@ -13,6 +13,8 @@
 
 namespace run {
 
+using iommufd::Result;
+
 const char *const usage =
     R"(usage: dpdk-iommufd-run [--user USER [--keep-capability NAME]...] [--device BDF]... [--dry-run]
                         -- COMMAND...
@@ -83,6 +85,11 @@ namespace {
 
 constexpr std::size_t max_served = 256; // that one message of the broker's can list
 
+// No call has failed: the words themselves are wrong.
+tl::unexpected<iommufd::Error> wrong(std::string what) {
+    return iommufd::failure(0, std::move(what));
+}
+
 // The argument of an option in both forms, "--user U" and "--user=U".
 bool take(std::string_view name, int argc, char *const argv[], int *i, std::string *value,
           bool *missing) {
@@ -114,24 +121,24 @@ std::optional<int> capability_of(std::string name) {
 }
 
 // One thing at a time.
-std::string choose(Action action, Options *options) {
+Result<void> choose(Action action, Options *options) {
     if (options->action != Action::run)
-        return "one of --check, --status, --bind, --unbind and --serve at a time";
+        return wrong("one of --check, --status, --bind, --unbind and --serve at a time");
     options->action = action;
     return {};
 }
 
-std::string set_function(Action action, const std::string &bdf, Options *options) {
+Result<void> set_function(Action action, const std::string &bdf, Options *options) {
     options->function = *iommufd::normal_bdf(bdf);
     return choose(action, options);
 }
 
-std::string set_socket(bool connect, const std::string &path, Options *options) {
+Result<void> set_socket(bool connect, const std::string &path, Options *options) {
     if (!options->socket.empty())
-        return "one of --serve and --connect, once";
+        return wrong("one of --serve and --connect, once");
     options->socket = path;
     options->connect = connect;
-    return connect ? std::string{} : choose(Action::serve, options);
+    return connect ? Result<void>{} : choose(Action::serve, options);
 }
 
 bool is_function(const std::string &value) {
@@ -154,7 +161,7 @@ struct Valued {
     const char *name;
     bool (*is_right)(const std::string &value); // nullptr: whatever is there
     const char *needs;
-    std::string (*set)(const std::string &value, Options *options);
+    Result<void> (*set)(const std::string &value, Options *options);
 };
 
 constexpr Valued valued[] = {
@@ -170,82 +177,87 @@ constexpr Valued valued[] = {
      [](const std::string &value, Options *o) {
          o->user = value;
          o->served_users.push_back(value);
-         return std::string{};
+         return Result<void>{};
      }},
     {"--group", nullptr, " needs the name or number of a group",
      [](const std::string &value, Options *o) {
          o->served_groups.push_back(value);
-         return std::string{};
+         return Result<void>{};
      }},
     {"--device", is_function, needs_function,
      [](const std::string &value, Options *o) {
          o->devices.push_back(*iommufd::normal_bdf(value));
-         return std::string{};
+         return Result<void>{};
      }},
     {"--keep-capability", is_capability, " needs a name such as CAP_NET_ADMIN",
      [](const std::string &value, Options *o) {
          o->kept_capabilities.push_back(*capability_of(value));
-         return std::string{};
+         return Result<void>{};
      }},
 };
 
-// Whether it is one of these; the problem with it, if any, goes to *problem.
-bool take_valued(int argc, char *const argv[], int *i, Options *options, std::string *problem) {
+// Whether it is one of these.
+Result<bool> take_valued(int argc, char *const argv[], int *i, Options *options) {
     for (const Valued &option : valued) {
         std::string value;
         bool missing = false;
         if (!take(option.name, argc, argv, i, &value, &missing))
             continue;
-        *problem = missing || (option.is_right != nullptr && !option.is_right(value))
-                       ? std::string(option.name) + option.needs
-                       : option.set(value, options);
+        if (missing || (option.is_right != nullptr && !option.is_right(value)))
+            return wrong(std::string(option.name) + option.needs);
+        TRY(option.set(value, options));
         return true;
     }
     return false;
 }
 
-bool take_flag(std::string_view word, Options *options, std::string *problem) {
+Result<bool> take_flag(std::string_view word, Options *options) {
     if (word == "--dry-run")
         options->dry_run = true;
     else if (word == "--json")
         options->json = true;
     else if (word == "--check" || word == "--status")
-        *problem = choose(word == "--check" ? Action::check : Action::status, options);
+        TRY(choose(word == "--check" ? Action::check : Action::status, options));
     else
         return false;
     return true;
 }
 
 // Of options that are right one by one.
-std::string check_combination(const Options &options) {
+Result<void> check_combination(const Options &options) {
     const bool serves = options.action == Action::serve;
     if (options.json && options.action != Action::check && options.action != Action::status)
-        return "--json goes with --check or --status";
+        return wrong("--json goes with --check or --status");
     if (!options.served_groups.empty() && !serves)
-        return "--group goes with --serve";
+        return wrong("--group goes with --serve");
     if (serves && (options.devices.empty() || options.devices.size() > max_served))
-        return "--serve needs --device BDF, for each device that it is to give (256 at most)";
+        return wrong(
+            "--serve needs --device BDF, for each device that it is to give (256 at most)");
     if (serves && options.dry_run)
-        return "--dry-run goes with a command";
+        return wrong("--dry-run goes with a command");
+    if (options.action != Action::run && (!options.command.empty() || options.connect))
+        return wrong("this runs no command: leave it out");
     if (options.action != Action::run)
-        return options.command.empty() && !options.connect ? ""
-                                                           : "this runs no command: leave it out";
+        return {};
     if (options.command.empty())
-        return "there is no command to run";
+        return wrong("there is no command to run");
     if (options.served_users.size() > 1)
-        return "--user once: a command runs as one user";
+        return wrong("--user once: a command runs as one user");
     if (options.connect && !options.user.empty())
-        return "--connect goes without --user: the command runs as the caller, who may be nobody "
-               "in particular";
+        return wrong(
+            "--connect goes without --user: the command runs as the caller, who may be nobody "
+            "in particular");
     if (!options.kept_capabilities.empty() && options.user.empty())
-        return "--keep-capability goes with --user: without, the command keeps all that the caller "
-               "has";
+        return wrong(
+            "--keep-capability goes with --user: without, the command keeps all that the caller "
+            "has");
     return {};
 }
 
 } // namespace
 
-std::string parse(int argc, char *const argv[], Options *options) {
+Result<Options> parse(int argc, char *const argv[]) {
+    Options options;
     int i = 1;
     for (; i < argc; ++i) {
         const std::string_view word = argv[i];
@@ -254,19 +266,18 @@ std::string parse(int argc, char *const argv[], Options *options) {
             break;
         }
         if (word == "--help" || word == "-h" || word == "--version") {
-            options->action = word == "--version" ? Action::version : Action::help;
-            return {};
+            options.action = word == "--version" ? Action::version : Action::help;
+            return options;
         }
-        std::string problem;
-        if (!take_flag(word, options, &problem) && !take_valued(argc, argv, &i, options, &problem))
-            problem = word.starts_with("-")
-                          ? std::string("unknown option '").append(word).append("'")
-                          : std::string(word).append(": put '--' before the command");
-        if (!problem.empty())
-            return problem;
+        if (TRY(take_flag(word, &options)) || TRY(take_valued(argc, argv, &i, &options)))
+            continue;
+        if (word.starts_with("-"))
+            return wrong("unknown option '" + std::string(word) + "'");
+        return wrong(std::string(word) + ": put '--' before the command");
     }
-    options->command.assign(argv + i, argv + argc);
-    return check_combination(*options);
+    options.command.assign(argv + i, argv + argc);
+    TRY(check_combination(options));
+    return options;
 }
 
 } // namespace run

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/sys/result.hpp"
+
 namespace run {
 
 // What is asked for instead of running a command.
@@ -28,8 +30,8 @@ struct Options {
     bool dry_run = false;
 };
 
-// What is wrong, as a sentence without its full stop; empty if nothing is.
-std::string parse(int argc, char *const argv[], Options *options);
+// The error says what is wrong with the words.
+iommufd::Result<Options> parse(int argc, char *const argv[]);
 
 extern const char *const usage;
 

@@ -173,33 +173,34 @@ Program examine(const User &user, const std::string &command) {
     return program;
 }
 
-std::string explain(const Program &program, const std::string &command) {
-    const std::string &path = program.path;
-    const std::string rebuild =
-        ": build it against shared DPDK ('meson setup -Ddefault_library=shared', or 'pkg-config "
-        "--libs libdpdk' without --static)";
+iommufd::Result<void> check_kind(const Program &program, const std::string &command) {
+    const auto refuse = [&path = program.path](const char *why, std::string remedy = {}) {
+        return iommufd::failure(0, path + why, std::move(remedy));
+    };
+    const char *rebuild = "build it against shared DPDK ('meson setup -Ddefault_library=shared', "
+                          "or 'pkg-config --libs libdpdk' without --static)";
     switch (program.kind) {
     case Kind::static_dpdk:
-        return path + " has DPDK linked into it, which LD_PRELOAD cannot reach" + rebuild;
+        return refuse(" has DPDK linked into it, which LD_PRELOAD cannot reach", rebuild);
     case Kind::static_elf:
-        return path + " is statically linked, so LD_PRELOAD does nothing for it" + rebuild;
+        return refuse(" is statically linked, so LD_PRELOAD does nothing for it", rebuild);
     case Kind::set_id:
-        return path + " is set-uid or set-gid, and the dynamic linker ignores LD_PRELOAD for it: "
-                      "take the bit away ('chmod ug-s'), the command needs no more rights than its "
-                      "user has";
+        return refuse(" is set-uid or set-gid, and the dynamic linker ignores LD_PRELOAD for it",
+                      "take the bit away ('chmod ug-s'), the command needs no more rights than "
+                      "its user has");
     case Kind::file_capabilities:
-        return path +
-               " has file capabilities, and the dynamic linker ignores LD_PRELOAD for it: "
-               "take them away ('setcap -r " +
-               path + "'), the command needs no more rights than its user has";
+        return refuse(" has file capabilities, and the dynamic linker ignores LD_PRELOAD for it",
+                      "take them away ('setcap -r " + program.path +
+                          "'), the command needs no more rights than its user has");
     case Kind::unreadable:
-        return path +
-               " cannot be read by the user it is to run as, is empty, or of more than 1 GiB";
+        return refuse(" cannot be read by the user it is to run as, is empty, or of more than "
+                      "1 GiB");
     case Kind::missing:
-        return "there is no program '" + command + "' that can be run";
+        return iommufd::failure(0, "there is no program '" + command + "' that can be run");
     case Kind::unknown:
-        return path + " cannot be examined: it is damaged, changes meanwhile, or is on a file "
-                      "system that does not answer";
+        return refuse(" cannot be examined",
+                      "it is damaged, changes meanwhile, or is on a file system that does not "
+                      "answer");
     default:
         return {};
     }

@@ -11,6 +11,7 @@
 
 #include <string>
 
+#include "core/sys/result.hpp"
 #include "user.hpp"
 
 namespace run {
@@ -36,7 +37,7 @@ struct Program {
 // As the user sees it.
 Program examine(const User &user, const std::string &command);
 
-// Why the command cannot be run this way, as a sentence without its full stop; empty if it can.
-std::string explain(const Program &program, const std::string &command);
+// The error says why the command cannot be run this way.
+iommufd::Result<void> check_kind(const Program &program, const std::string &command);
 
 } // namespace run

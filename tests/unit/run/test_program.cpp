@@ -62,6 +62,20 @@ TEST_F(ProgramTest, KindsByContent) {
     EXPECT_EQ(examine(me, folder).kind, Kind::missing);
 }
 
+TEST_F(ProgramTest, WhyAProgramCannotBeRun) {
+    const auto says = [](Kind kind) {
+        const auto ok = check_kind({"/opt/program", kind, {}}, "program");
+        return ok ? "" : ok.error().message();
+    };
+    EXPECT_EQ(says(Kind::uses_shared_dpdk), "");
+    EXPECT_EQ(says(Kind::other), "");
+    EXPECT_EQ(says(Kind::missing), "there is no program 'program' that can be run");
+    for (const Kind kind : {Kind::static_dpdk, Kind::static_elf, Kind::set_id,
+                            Kind::file_capabilities, Kind::unreadable, Kind::unknown})
+        EXPECT_TRUE(says(kind).starts_with("/opt/program ")) << says(kind);
+    EXPECT_NE(says(Kind::file_capabilities).find("'setcap -r /opt/program'"), std::string::npos);
+}
+
 TEST_F(ProgramTest, PathIsSearchedInItsOrder) {
     (void)fs::create_directory(folder / "a");
     (void)fs::create_directory(folder / "b");
