@@ -104,7 +104,8 @@ std::string status_text(const Host &host, const HostPaths &paths) {
         for (const Holder &holder : holders)
             text += "    " + std::to_string(holder.pid) + " " + holder.name + ", uid " +
                     std::to_string(holder.uid) + ", " + std::to_string(holder.pinned >> 20) +
-                    " MiB pinned\n";
+                    " MiB pinned" +
+                    (holder.runtime.empty() ? "" : ", RUNTIME_DIRECTORY=" + holder.runtime) + "\n";
     }
     return text.empty() ? "No device has a vfio node.\n" : text;
 }
@@ -120,7 +121,8 @@ std::string status_json(const Host &host, const HostPaths &paths) {
             device["clients"].push_back({{"pid", holder.pid},
                                          {"uid", holder.uid},
                                          {"name", holder.name},
-                                         {"pinned_bytes", holder.pinned}});
+                                         {"pinned_bytes", holder.pinned},
+                                         {"runtime_directory", holder.runtime}});
         all["devices"].push_back(std::move(device));
     }
     return dump(all);

@@ -240,8 +240,32 @@ Host read_host(iommufd::Kernel &kernel, std::vector<HugetlbfsMount> hugetlbfs,
 
 namespace {
 
+// What a process says of itself, as a terminal may be shown it.
+std::string printable(std::string text) {
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return text;
+}
+
+// As EAL chooses it (v22.11 to v25.11, lib/eal/unix/eal_filesystem.c, eal_create_runtime_dir()).
+std::string read_runtime(const fs::path &process, uid_t uid) {
+    std::ifstream file(process / "environ", std::ios::binary);
+    if (!file)
+        return {};
+    std::string given;
+    std::string of_session = "/tmp";
+    for (std::string word; std::getline(file, word, '\0');) {
+        const auto value = word.find('=') + 1;
+        if (word.starts_with("RUNTIME_DIRECTORY="))
+            given = word.substr(value);
+        else if (word.starts_with("XDG_RUNTIME_DIR="))
+            of_session = word.substr(value);
+    }
+    return printable(!given.empty() ? given : uid == 0 ? "/var/run" : of_session);
+}
+
 Holder read_holder(const fs::path &process, pid_t pid) {
-    Holder holder{.pid = pid, .uid = 0, .name = {}, .pinned = 0};
+    Holder holder{.pid = pid, .uid = 0, .name = {}, .pinned = 0, .runtime = {}};
     std::ifstream status(process / "status");
     for (std::string line; std::getline(status, line);) {
         std::istringstream words(line);
@@ -254,6 +278,8 @@ Holder read_holder(const fs::path &process, pid_t pid) {
         else if (key == "VmPin:" && words >> holder.pinned)
             holder.pinned <<= 10; // it is in KiB
     }
+    holder.name = printable(holder.name);
+    holder.runtime = read_runtime(process, holder.uid);
     return holder;
 }
 

@@ -83,6 +83,9 @@ struct Holder {
     uid_t uid;
     std::string name;
     std::uint64_t pinned; // bytes of its memory, VmPin (proc_pid_status(5))
+    // Where EAL has its runtime files, by the process's environment: RUNTIME_DIRECTORY for who
+    // looks for them. Empty: not readable by this user.
+    std::string runtime;
 };
 
 // Who holds this function's cdev or group, as far as this user may see it.

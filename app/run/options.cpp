@@ -50,8 +50,8 @@ needs neither root nor any capability, and survives page migration.
   --dry-run      say what would be done, and whether it can be, and do nothing
   --check        what stands between this machine and an application, line by line with the
                  remedy: kernel, mode, devices, hugepages, limits. Status 1 if none could start
-  --status       the devices that have a vfio node, who has them open, and how much of his memory
-                 is pinned
+  --status       the devices that have a vfio node, who has them open, how much of his memory is
+                 pinned, and the RUNTIME_DIRECTORY where DPDK's tools find him
   --json         the same for programs
   --bind BDF     switch vfio's no-IOMMU mode on and give the device to vfio-pci. Refused while its
                  network interface is up or somebody has it open

@@ -121,4 +121,31 @@ def in_use():
     tap.contains(run("--status"), f"{NIC}  {lab.cdev_of(NIC)}  free", "--status afterwards")
 
 
+@tap.test("an administrator finds a user's application: --status says where, telemetry and "
+          "dpdk-proc-info answer")
+def administrator():
+    program = stock.testpmd(NIC).start().wait_for_links(1)
+    runtime = f"/run/dpdk-iommufd/runtime-{privileges.UID}"
+    tap.contains(run("--status"), f"RUNTIME_DIRECTORY={runtime}", "--status")
+    devices = {each["bdf"]: each for each in json.loads(run("--status", "--json"))["devices"]}
+    tap.equal([client["runtime_directory"] for client in devices[NIC]["clients"]], [runtime],
+              "its runtime directory")
+    prefix = stock.run()  # which names no device: he need not know any
+    for words in (["env", f"RUNTIME_DIRECTORY={runtime}"], prefix):
+        telemetry = process.Process([*words, "dpdk-telemetry.py"])
+        telemetry.wait_for("--> ", 30)
+        telemetry.send("/iommufd_preload/devices\n")
+        telemetry.wait_for(f"{NIC} {lab.cdev_of(NIC)}", 20)
+        telemetry.send("quit\n")
+        tap.equal(telemetry.wait(20), 0, f"status of dpdk-telemetry.py:\n{telemetry.output}")
+    status, output = process.run([*prefix, "dpdk-proc-info", "--", "-p", "1", "--stats"])
+    tap.equal(status, 0, f"status of dpdk-proc-info:\n{output}")
+    tap.contains(output, "RX-packets: 0 ", "dpdk-proc-info")
+    # Negative control: it is the prefix that brings it there. DPDK's files alone do not.
+    status, output = process.run(["env", f"RUNTIME_DIRECTORY={runtime}", "dpdk-proc-info", "--",
+                                  "-p", "1", "--stats"])
+    tap.check(status != 0 and "RX-packets" not in output, f"without the prefix:\n{output}")
+    tap.equal(program.quit(), 0, "exit status of the application")
+
+
 tap.main()

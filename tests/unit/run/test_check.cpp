@@ -234,6 +234,33 @@ TEST_F(HostTest, JsonIsJson) {
               std::string::npos);
 }
 
+// Root runs --status in a terminal, and name and environment of a process are its user's.
+TEST_F(HostTest, StatusTellsWhereTheApplicationIsFoundAndNothingToTheTerminal) {
+    add("vfio-pci", "noiommu-vfio0");
+    hold("/dev/vfio/devices/noiommu-vfio0");
+    const Host host = read_host(kernel, mounts, paths);
+    const fs::path process = paths.proc / "4711";
+    EXPECT_EQ(status_text(host, paths).find("RUNTIME_DIRECTORY"), std::string::npos);
+    const auto says = [&](const std::string &environment, const std::string &runtime) {
+        write(process / "environ", environment);
+        const auto status = nlohmann::json::parse(status_json(host, paths));
+        EXPECT_EQ(status["devices"][0]["clients"][0]["runtime_directory"], runtime);
+        EXPECT_NE(status_text(host, paths).find(", RUNTIME_DIRECTORY=" + runtime + "\n"),
+                  std::string::npos);
+    };
+    const std::string end(1, '\0');
+    const std::string session =
+        "A=b" + end + "XDG_RUNTIME_DIR=/run/dpdk-iommufd/runtime-1000" + end;
+    says(session, "/run/dpdk-iommufd/runtime-1000");
+    says(session + "RUNTIME_DIRECTORY=/run/ovs" + end, "/run/ovs");
+    says(session + "RUNTIME_DIRECTORY=" + end, "/run/dpdk-iommufd/runtime-1000");
+    says("", "/tmp");
+    says("XDG_RUNTIME_DIR=/\x1b[2J\n\xff" + end, "/?[2J??");
+    write(process / "status", "Name:\tevil\x1b]0;\x07\nUid:\t0\t0\t0\t0\n");
+    says(session, "/var/run");
+    EXPECT_NE(status_text(host, paths).find("4711 evil?]0;?, uid 0"), std::string::npos);
+}
+
 TEST_F(HostTest, BindRefusesWhatIsInUse) {
     add("igb", "");
     write(function() / "net/eth0/flags", "0x1003\n");
