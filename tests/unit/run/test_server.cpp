@@ -9,6 +9,10 @@
 #include <thread>
 
 #include <grp.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -236,6 +240,37 @@ TEST_F(ServerTest, RudeClientsHurtThemselves) {
     EXPECT_EQ(status, 0);
     EXPECT_EQ(kill(server_process, 0), 0);
     EXPECT_TRUE(soon([&] { return Fd(linux_kernel(), connect_to(path)).get() >= 0; }));
+}
+
+// Clients that come faster than the server has descriptors for them, and say nothing.
+TEST_F(ServerTest, WithoutDescriptorsItWaitsForThem) {
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit few{static_cast<rlim_t>(descriptors() + 8), before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    begin({.clients = 64, .clients_of_user = 64, .interval = std::chrono::milliseconds(0)});
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    std::vector<Fd> silent;
+    for (int i = 0; i < 30; ++i) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+        silent.emplace_back(linux_kernel(), socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+        ASSERT_EQ(connect(silent.back().get(), reinterpret_cast<const sockaddr *>(&address),
+                          sizeof(address)),
+                  0);
+    }
+    const auto greeted = [&] {
+        return std::count_if(silent.begin(), silent.end(), [](const Fd &one) {
+            pollfd answer{.fd = one.get(), .events = POLLIN, .revents = 0};
+            return poll(&answer, 1, 0) > 0;
+        });
+    };
+    EXPECT_TRUE(soon([&] { return greeted() > 0; }));
+    usleep(300000);
+    EXPECT_LT(greeted(), 30) << "it had descriptors for all: this shows nothing";
+    silent.clear();
+    EXPECT_TRUE(soon([&] { return take(Fd(linux_kernel(), connect_to(path)).get()) == 0; }));
 }
 
 // As with memory that takes long to pin.
