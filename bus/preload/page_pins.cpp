@@ -17,7 +17,13 @@ namespace iommufd::preload {
 namespace {
 
 constexpr std::uint64_t first_iova = 1ULL << 62;
-constexpr unsigned int process_shift = 40; // 2^22 processes (PID_MAX_LIMIT) below 2^62
+constexpr unsigned int process_shift = 40; // 2^22 processes (PID_MAX_LIMIT) above that
+constexpr std::uint64_t processes = 1ULL << 22;
+constexpr int max_moves = 1024;
+
+std::uint64_t base_of(std::uint64_t process) {
+    return first_iova + (process % processes << process_shift);
+}
 
 std::string page_at(const char *call, std::uint64_t page) {
     char text[96];
@@ -30,9 +36,26 @@ std::string page_at(const char *call, std::uint64_t page) {
 void PagePins::use(int iommufd, std::uint32_t ioas, std::uint32_t process) {
     iommufd_ = iommufd;
     ioas_ = ioas;
-    base_ = first_iova + (static_cast<std::uint64_t>(process) << process_shift);
+    start_at(process);
+}
+
+void PagePins::start_at(std::uint64_t process) {
+    process_ = process;
     next_ = 0;
     free_.clear();
+}
+
+// Another process may have pinned where this one would: one of the same number in another PID
+// namespace, or one that was killed and whose number has come again. The kernel says so (EEXIST),
+// and this one goes on where the next number would.
+int PagePins::map_apart(std::uint64_t page, std::uint64_t *iova) {
+    int ret = ioas_map_at(kernel_, iommufd_, ioas_, page, page_4k, *iova);
+    for (int moves = 0; ret == -EEXIST && moves < max_moves; ++moves) {
+        start_at(process_ + 1);
+        *iova = base_of(process_);
+        ret = ioas_map_at(kernel_, iommufd_, ioas_, page, page_4k, *iova);
+    }
+    return ret;
 }
 
 std::uint64_t PagePins::steady_clock() {
@@ -46,13 +69,13 @@ Result<std::uint64_t> PagePins::map(std::uint64_t page) {
     const bool reuse = !free_.empty();
     if (!reuse && next_ == (1ULL << process_shift))
         return failure(-ENOSPC, page_at("pinning", page), "too many pages are pinned one by one");
-    const std::uint64_t iova = reuse ? free_.back() : base_ + next_;
-    if (const int ret = ioas_map_at(kernel_, iommufd_, ioas_, page, page_4k, iova); ret < 0)
+    std::uint64_t iova = reuse ? free_.back() : base_of(process_) + next_;
+    if (const int ret = map_apart(page, &iova); ret < 0)
         return failure(ret, page_at("IOMMU_IOAS_MAP", page),
                        ret == -EFAULT   ? "nothing is there that a device may write to"
                        : ret == -ENOMEM ? "raise RLIMIT_MEMLOCK or grant CAP_IPC_LOCK"
                                         : "");
-    if (reuse)
+    if (!free_.empty() && free_.back() == iova)
         free_.pop_back();
     else
         next_ += page_4k;

@@ -38,7 +38,8 @@ public:
 
     explicit PagePins(Kernel &kernel, Clock now = steady_clock) : kernel_(kernel), now_(now) {}
 
-    // What the pins are made in. process tells several that share an IOAS apart.
+    // What the pins are made in. process tells several that share an IOAS apart; two may have the
+    // same number.
     void use(int iommufd, std::uint32_t ioas, std::uint32_t process);
 
     // The physical address of the byte at va, whose page stays pinned.
@@ -70,6 +71,8 @@ private:
         std::uint64_t pa;
     };
 
+    void start_at(std::uint64_t process);
+    int map_apart(std::uint64_t page, std::uint64_t *iova);
     Result<std::uint64_t> map(std::uint64_t page);
     std::vector<Result<Pin>> make(std::span<const std::uint64_t> pages);
     Result<Pin> make_following(std::uint64_t page);
@@ -80,8 +83,8 @@ private:
     Clock now_;
     int iommufd_ = -1;
     std::uint32_t ioas_ = 0;
-    std::uint64_t base_ = 0;
-    std::uint64_t next_ = 0;
+    std::uint64_t process_ = 0; // where this one pins
+    std::uint64_t next_ = 0;    // bytes behind that
     std::vector<std::uint64_t> free_;
     std::map<std::uint64_t, Pin> pins_; // by page
     std::uint64_t expected_ = 0;        // the page after the one that was asked for last

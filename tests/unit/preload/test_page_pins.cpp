@@ -45,6 +45,35 @@ TEST_F(PagePins, AnotherPageAtTheSameAddressIsFound) {
     EXPECT_EQ(kernel.census().areas, 1U) << "the old pin is given back";
 }
 
+// Secondary processes of two PID namespaces may have the same number, and a killed one's may come
+// again while its pages are still pinned.
+TEST_F(PagePins, ProcessesOfTheSameNumberDoNotCollide) {
+    preload::PagePins same{kernel};
+    preload::PagePins next{kernel};
+    same.use(space.iommufd(), space.ioas(), 7);
+    next.use(space.iommufd(), space.ioas(), 8);
+    kernel.memory.back_scattered(page, 8 * page_4k, page_4k);
+    for (std::uint64_t i = 0; i < 4; ++i)
+        for (preload::PagePins *one : {&pins, &same, &next}) {
+            const Va at = page + i * page_4k;
+            const auto pa = one->pin(at);
+            ASSERT_OK(pa);
+            EXPECT_EQ(*pa, *kernel.memory.pa(raw(at)));
+        }
+    EXPECT_EQ(kernel.census().areas, 12U);
+    // What one has unpinned another may take: it finds its own place again.
+    pins.release(page, 4 * page_4k);
+    preload::PagePins third{kernel};
+    third.use(space.iommufd(), space.ioas(), 7);
+    EXPECT_OK(third.pin(page));
+    for (std::uint64_t i = 0; i < 4; ++i)
+        EXPECT_OK(pins.pin(page + i * page_4k));
+    EXPECT_EQ(kernel.census().areas, 13U);
+    for (preload::PagePins *one : {&pins, &same, &next, &third})
+        one->release_all();
+    EXPECT_EQ(kernel.census().areas, 0U);
+}
+
 TEST_F(PagePins, AProbeLeavesNothing) {
     const auto pa = pins.probe(page);
     ASSERT_OK(pa);
