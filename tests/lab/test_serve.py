@@ -183,6 +183,7 @@ def leaver():
         tap.check(not is_bus_master(NIC), "bus master is on")
         after = process.Process([*privileges.user(), "python3", "-c", LEAVER, name])
         after.wait_for("bound 0", 20)
+        after.wait_for("left", 20)  # or its child would be made after its holders were counted
         kill_holders(NIC)
 
 
