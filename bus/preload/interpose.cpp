@@ -16,102 +16,15 @@
 //     rte_extmem_unregister, munmap unpin what was pinned of the memory page by page
 //
 // Devices that are not no-IOMMU cdevs, and processes that have none, get DPDK's own functions.
+// VFIO's under the names of 26.11 are in interpose_dev_vfio.cpp.
 
 #include <cstring>
 
-#include "core/sys/uapi.hpp"
-#include "preload/allow.hpp"
-#include "preload/library.hpp"
+#include "preload/device_calls.hpp"
 #include "preload/log.hpp"
 
 namespace iommufd::preload {
 namespace {
-
-// Why DPDK would give this device addresses that are not physical; empty if it does not.
-std::string wrong_mode(const Library &p) REQUIRES(p.mutex) {
-    if (p.eal.rte_eal_iova_mode() != RTE_IOVA_PA && !p.start_error.empty())
-        return "there was no physical address when DPDK started (" + p.start_error +
-               "): start the application again when that is no longer so";
-    if (p.eal.rte_eal_iova_mode() != RTE_IOVA_PA)
-        return "DPDK runs in IOVA mode VA, and without an IOMMU a device needs physical addresses: "
-               "leave --iova-mode=va out";
-    if (!p.was_asked)
-        return "this DPDK does not look physical addresses up where it can be led: it must be a "
-               "shared library whose own calls go through its PLT (no -Bsymbolic, no static link)";
-    return {};
-}
-
-// Whether the device may be set up; what serves nothing then is closed.
-bool is_right_mode(Library &p, const std::string &bdf) {
-    const LockGuard lock(p.mutex);
-    auto why = wrong_mode(p);
-    if (why.empty())
-        return true;
-    p.devices.close_unused();
-    (void)log_error(bdf.c_str(), Error{EINVAL, "set-up of the device", std::move(why)});
-    return false;
-}
-
-int borrow(Library &p, const std::string &bdf, int *fd) {
-    const auto lent = ask_primary(broker::process_kernel(), p.eal, bdf);
-    if (!lent)
-        return log_error(bdf.c_str(), lent.error());
-    const LockGuard lock(p.mutex);
-    p.borrowed.insert(bdf);
-    *fd = lent->fd;
-    return 0;
-}
-
-int set_up(Library &p, const PciFunction &function, int *fd) {
-    if (!is_right_mode(p, function.bdf))
-        return -1;
-    if (is_secondary(p))
-        return borrow(p, function.bdf, fd);
-    // Between the walk of EAL's memory and the next event no page may come or go.
-    p.eal.rte_mcfg_mem_read_lock();
-    const int ret = guarded(-1, [&] {
-        const LockGuard lock(p.mutex);
-        register_callbacks(p);
-        auto cdev = p.devices.set_up(function);
-        if (!cdev)
-            return log_error(function.bdf.c_str(), cdev.error());
-        p.ours = true;
-        *fd = *cdev;
-        return 0;
-    });
-    p.eal.rte_mcfg_mem_read_unlock();
-    return ret;
-}
-
-int release_device(Library &p, const std::string &bdf, int fd) {
-    p.eal.rte_mcfg_mem_read_lock();
-    const int ret = guarded(-1, [&] {
-        const LockGuard lock(p.mutex);
-        if (p.borrowed.erase(bdf) != 0) {
-            (void)broker::process_kernel().close(fd); // the primary goes on with the device
-            return 0;
-        }
-        auto ok = p.devices.release(bdf);
-        return ok ? 0 : log_error(bdf.c_str(), ok.error());
-    });
-    p.eal.rte_mcfg_mem_read_unlock();
-    return ret;
-}
-
-bool has(Library &p, const std::string &bdf) {
-    const LockGuard lock(p.mutex);
-    return p.borrowed.count(bdf) != 0 || p.devices.cdev(bdf) >= 0;
-}
-
-bool may_probe(Library &p, const std::string &bdf) {
-    const LockGuard lock(p.mutex);
-    return p.devices.may_probe(bdf);
-}
-
-std::optional<PciFunction> find_function(Library &p, const std::string &bdf) {
-    const LockGuard lock(p.mutex);
-    return p.devices.find(bdf);
-}
 
 bool has_start_error(Library &p) {
     const LockGuard lock(p.mutex);
@@ -133,30 +46,21 @@ extern "C" {
         Library *p = library();
         if (p == nullptr)
             return -1;
-        const auto bdf = normal_bdf(dev_addr);
-        const auto function = bdf ? find_function(*p, *bdf) : std::nullopt;
-        if (!function)
-            return p->eal.rte_vfio_setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
-        if (read_allowed(p->eal, nullptr).is_plugins(*bdf)) {
-            log(RTE_LOG_NOTICE, "%s: left to the iommufd bus, which -a names for it", bdf->c_str());
-            return 1;
-        }
-        if (!may_probe(*p, *bdf)) {
-            log(RTE_LOG_NOTICE,
-                "%s: left alone: dpdk-iommufd-run --device has named others, and not it",
-                bdf->c_str());
-            return 1;
-        }
         int fd = -1;
-        if (const int ret = set_up(*p, *function, &fd); ret != 0)
-            return ret;
-        // Of the caller's size, which is in argsz.
-        if (broker::process_kernel().ioctl(fd, uapi::device_get_info_request, device_info) < 0) {
-            log(RTE_LOG_ERR, "%s: VFIO_DEVICE_GET_INFO has failed", bdf->c_str());
-            (void)release_device(*p, *bdf, fd);
+        switch (set_up_device(*p, dev_addr, &fd)) {
+        case SetUp::not_ours:
+            return p->eal.rte_vfio_setup_device(sysfs_base, dev_addr, vfio_dev_fd, device_info);
+        case SetUp::left:
+            return 1;
+        case SetUp::failed:
+            return -1;
+        case SetUp::done:
+            break;
+        }
+        if (get_device_info(dev_addr, fd, device_info) != 0) {
+            (void)release_device(*p, dev_addr, fd);
             return -1;
         }
-        log(RTE_LOG_INFO, "%s: %s", bdf->c_str(), function->cdev_path().c_str());
         *vfio_dev_fd = fd;
         return 0;
     });
@@ -168,9 +72,8 @@ extern "C" {
         Library *p = library();
         if (p == nullptr)
             return -1;
-        const auto bdf = normal_bdf(dev_addr);
-        if (bdf && has(*p, *bdf))
-            return release_device(*p, *bdf, fd);
+        if (const auto ret = release_device(*p, dev_addr, fd))
+            return *ret;
         return p->eal.rte_vfio_release_device(sysfs_base, dev_addr, fd);
     });
 }
@@ -226,10 +129,7 @@ extern "C" {
             return -1;
         if (!is_ours(*p))
             return p->eal.rte_vfio_container_create();
-        log(RTE_LOG_ERR, "rte_vfio_container_create: without an IOMMU all devices of a process "
-                         "share one address "
-                         "space: use RTE_VFIO_DEFAULT_CONTAINER_FD");
-        return -1;
+        return refuse_container("rte_vfio_container_create");
     });
 }
 

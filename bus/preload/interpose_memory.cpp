@@ -13,6 +13,8 @@
 namespace iommufd::preload {
 namespace {
 
+using DmaFunction = decltype(&::rte_vfio_container_dma_map);
+
 // A refusal that would repeat itself for every page is said once.
 phys_addr_t no_address(Library &p, const char *who, const Error &error) {
     const bool first = !p.has_complained.exchange(true);
@@ -78,6 +80,33 @@ phys_addr_t physical(Library &p, const void *address) {
     return pa ? *pa : no_address(p, "physical address", pa.error());
 }
 
+// next: DPDK's own.
+int dma_map(DmaFunction EalApi::*next, int container, std::uint64_t va, std::uint64_t iova,
+            std::uint64_t length) {
+    return guarded(-1, [&] {
+        Library *p = library();
+        if (p == nullptr)
+            return -1;
+        if (container != RTE_VFIO_DEFAULT_CONTAINER_FD || !is_attached(*p))
+            return (p->eal.*next)(container, va, iova, length);
+        auto ok = p->memory.map_external(Va{va}, iova, length);
+        return ok ? 0 : log_error("external memory", ok.error());
+    });
+}
+
+int dma_unmap(DmaFunction EalApi::*next, int container, std::uint64_t va, std::uint64_t iova,
+              std::uint64_t length) {
+    return guarded(-1, [&] {
+        Library *p = library();
+        if (p == nullptr)
+            return -1;
+        if (container != RTE_VFIO_DEFAULT_CONTAINER_FD || !is_attached(*p))
+            return (p->eal.*next)(container, va, iova, length);
+        auto ok = p->memory.unmap_external(Va{va}, length);
+        return ok ? 0 : log_error("external memory", ok.error());
+    });
+}
+
 } // namespace
 } // namespace iommufd::preload
 
@@ -98,28 +127,22 @@ extern "C" {
 
 [[gnu::visibility("default")]] int rte_vfio_container_dma_map(int container_fd, uint64_t vaddr,
                                                               uint64_t iova, uint64_t len) {
-    return guarded(-1, [&] {
-        Library *p = library();
-        if (p == nullptr)
-            return -1;
-        if (container_fd != RTE_VFIO_DEFAULT_CONTAINER_FD || !is_attached(*p))
-            return p->eal.rte_vfio_container_dma_map(container_fd, vaddr, iova, len);
-        auto ok = p->memory.map_external(Va{vaddr}, iova, len);
-        return ok ? 0 : log_error("external memory", ok.error());
-    });
+    return dma_map(&EalApi::rte_vfio_container_dma_map, container_fd, vaddr, iova, len);
 }
 
 [[gnu::visibility("default")]] int rte_vfio_container_dma_unmap(int container_fd, uint64_t vaddr,
                                                                 uint64_t iova, uint64_t len) {
-    return guarded(-1, [&] {
-        Library *p = library();
-        if (p == nullptr)
-            return -1;
-        if (container_fd != RTE_VFIO_DEFAULT_CONTAINER_FD || !is_attached(*p))
-            return p->eal.rte_vfio_container_dma_unmap(container_fd, vaddr, iova, len);
-        auto ok = p->memory.unmap_external(Va{vaddr}, len);
-        return ok ? 0 : log_error("external memory", ok.error());
-    });
+    return dma_unmap(&EalApi::rte_vfio_container_dma_unmap, container_fd, vaddr, iova, len);
+}
+
+[[gnu::visibility("default")]] int dev_vfio_container_dma_map(int container_fd, uint64_t vaddr,
+                                                              uint64_t iova, uint64_t len) {
+    return dma_map(&EalApi::dev_vfio_container_dma_map, container_fd, vaddr, iova, len);
+}
+
+[[gnu::visibility("default")]] int dev_vfio_container_dma_unmap(int container_fd, uint64_t vaddr,
+                                                                uint64_t iova, uint64_t len) {
+    return dma_unmap(&EalApi::dev_vfio_container_dma_unmap, container_fd, vaddr, iova, len);
 }
 
 // librte_mempool gives the memory of an anonymous pool back so, and vhost that of a guest.

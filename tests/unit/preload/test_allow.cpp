@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-// Which devices are the application's, and which DPDK it may run on.
+// Which devices are the application's.
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,6 @@
 
 namespace iommufd::test {
 
-using preload::is_known_version;
 using preload::read_allowed;
 
 TEST(Allow, BdfInEveryForm) {
@@ -67,21 +66,6 @@ TEST(Allow, WhatTheLauncherNamesComesFirst) {
     EXPECT_FALSE(allowed.may_probe("0000:02:00.0"));
     eal.has_pci = false;
     EXPECT_FALSE(read_allowed(eal.api, "0000:01:00.0").allows("0000:01:00.0"));
-}
-
-TEST(Allow, VersionsOfDpdk) {
-    for (const char *known :
-         {"DPDK 22.11.0", "DPDK 22.11.11", "DPDK 24.11.4", "DPDK 25.11.2", "DPDK 26.07.0"})
-        EXPECT_TRUE(is_known_version(known)) << known;
-    for (const char *other : {"DPDK 21.11.0", "DPDK 26.11.0", "DPDK 26.11.0-rc1", "", "25.11"})
-        EXPECT_FALSE(is_known_version(other)) << other;
-}
-
-// This program has no DPDK.
-TEST(Allow, AnEalThatIsNotThereIsNamed) {
-    preload::EalApi api;
-    const std::string problem = api.find();
-    EXPECT_NE(problem.find("no shared function rte_mem_virt2phy"), std::string::npos) << problem;
 }
 
 } // namespace iommufd::test
