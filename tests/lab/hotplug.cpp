@@ -10,6 +10,7 @@
 //     give             rte_free() of the last one taken
 //     pool N           a mempool of N objects of 2 KiB in anonymous memory
 //     drop             rte_mempool_free()
+//     container        rte_vfio_container_create()
 //     quit
 
 #include <cstdint>
@@ -24,6 +25,7 @@
 #include <rte_errno.h>
 #include <rte_malloc.h>
 #include <rte_mempool.h>
+#include <rte_vfio.h>
 
 namespace {
 
@@ -78,6 +80,8 @@ std::string answer(const std::string &command, const std::string &argument,
         rte_mempool_free(pool);
         return "ok";
     }
+    if (command == "container")
+        return rte_vfio_container_create() < 0 ? "failed: no container" : "ok";
     return "failed: unknown command";
 }
 

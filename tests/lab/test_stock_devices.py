@@ -151,4 +151,14 @@ def both():
     tap.equal(program.end(), 0, "exit status")
 
 
+@tap.test("a container of the application's own: refused with the reason")
+def container():
+    program = Application(devices=[NIC])
+    program.mode()
+    tap.equal(program.does("container"), "failed: no container", "rte_vfio_container_create()")
+    tap.contains(program.output, "without an IOMMU all devices of a process share one address space",
+                 "the application")
+    tap.equal(program.end(), 0, "exit status")
+
+
 tap.main()
