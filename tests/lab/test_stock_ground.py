@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import struct
+import time
 
 from labtest import lab, memory, privileges, process, stock, tap
 
@@ -108,6 +109,16 @@ def status_and_signals():
         program.wait_for("ready", 10)
         os.kill(program.pid, number)
         tap.equal(program.wait(10), 42, f"status after signal {number}")
+    # As a service manager and a terminal send it: to all of the group, whoever is in it.
+    program = process.Process([*stock.run(), "sh", "-c", "trap 'echo got it' TERM; echo ready; "
+                               "while :; do sleep .1; done"])
+    program.wait_for("ready", 10)
+    os.killpg(program.pid, signal.SIGTERM)
+    program.wait_for("got it", 10)
+    time.sleep(0.5)
+    tap.equal(program.output.count("got it"), 1, "how often one signal to the group has come")
+    program.kill()
+    stock.settle()
 
 
 @tap.test("a user who has the nodes and the ambient capabilities needs no root, as in a unit")
@@ -179,6 +190,10 @@ def caller():
     tap.equal(status, 0, f"status:\n{output}")
     tap.contains(output, re.search(r"CapEff:\t\w+", lab.read("/proc/self/status")).group(),
                  "the command")
+    status, output = process.run([lab.RUN, "--device", NIC, "--", "chrt", "-f", "1", "nice", "-n",
+                                  "-5", "python3", "-c", "import socket; "
+                                  "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)"])
+    tap.equal(status, 0, f"status of what needs root's rights:\n{output}")
 
 
 NOTIFIER = r"""
@@ -271,6 +286,18 @@ def odd_callers():
         lab.write(more, "0")
         lab.write(HUGEPAGES, number)
     tap.equal(status, 0, f"status with overcommitted hugepages alone:\n{output}")
+    stock.settle()
+
+    # What an ended process has left in files is what EAL takes next, and a secondary takes none.
+    left = "/dev/hugepages/labtest-left"
+    tap.equal(process.run(["fallocate", "-l", str(lab.hugepages_free() * memory.HUGEPAGE), left])[0],
+              0, "status of fallocate")
+    try:
+        tap.equal(lab.hugepages_free(), 0, "free hugepages")
+        status, output = process.run([*stock.run(NIC), "true"])
+    finally:
+        os.unlink(left)
+    tap.equal(status, 0, f"status without a free hugepage:\n{output}")
     stock.settle()
 
 
