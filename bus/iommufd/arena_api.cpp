@@ -151,10 +151,11 @@ rte_mempool *rte_iommufd_arena_pktmbuf_pool_create(rte_iommufd_arena *arena, con
     return pool;
 }
 
-ssize_t rte_iommufd_arena_pool_size(rte_mempool *pool, unsigned int n, size_t *align) {
+ssize_t rte_iommufd_arena_pool_size(const rte_mempool *pool, unsigned int n, size_t *align) {
     std::size_t page_size = 0;
     std::size_t least = 0;
-    if (rte_mempool_get_page_size(pool, &page_size) < 0)
+    // DPDK's function only looks at the pool.
+    if (rte_mempool_get_page_size(const_cast<rte_mempool *>(pool), &page_size) < 0)
         return -EINVAL;
     // An arena is contiguous in pages at least, and its smallest are of 2 MiB.
     page_size =
@@ -163,6 +164,21 @@ ssize_t rte_iommufd_arena_pool_size(rte_mempool *pool, unsigned int n, size_t *a
         pool, n, static_cast<std::uint32_t>(rte_bsf64(page_size)), 0, &least, align);
 }
 
-rte_iommufd_arena *rte_iommufd_default_arena(void) {
-    return to_c(process_memory().default_arena());
+rte_iommufd_arena *rte_iommufd_pool_arena(int socket_id, bool *required) {
+    Arena *made = nullptr;
+    const int ret = guarded([&] {
+        const auto offered = process_memory().pool_arenas();
+        *required = offered && offered->required;
+        const auto arena = process_memory().pool_arena(socket_id);
+        if (!arena) {
+            iommufd::eal::log(*required ? RTE_LOG_ERR : RTE_LOG_NOTICE,
+                              "no arena for pools of NUMA node %d: %s", socket_id,
+                              arena.error().message().c_str());
+            return arena.error().code != 0 ? -arena.error().code : -EINVAL;
+        }
+        made = *arena;
+        return made == nullptr ? -ENOENT : 0;
+    });
+    rte_errno = -ret;
+    return to_c(made);
 }

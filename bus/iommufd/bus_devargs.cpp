@@ -4,10 +4,10 @@
 #include "iommufd/bus_devargs.hpp"
 
 #include <cerrno>
-#include <cinttypes>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <rte_kvargs.h>
 
@@ -19,6 +19,7 @@ namespace {
 
 constexpr const char *arena_key = "arena";
 constexpr const char *arena_page_key = "arena_page";
+constexpr const char *arena_full_key = "arena_full";
 constexpr const char *rlimit_mode_key = "rlimit_mode";
 
 tl::unexpected<Error> bad(const char *key, const std::string &value, const char *want) {
@@ -56,11 +57,10 @@ std::uint64_t parse_size(const char *text) {
     return *end == '\0' && number <= UINT64_MAX >> shift ? number << shift : 0;
 }
 
-std::uint64_t the_arena_size; // that was asked for
-
 } // namespace
 
-const char *const bus_devargs[] = {arena_key, arena_page_key, rlimit_mode_key, nullptr};
+const char *const bus_devargs[] = {arena_key, arena_page_key, arena_full_key, rlimit_mode_key,
+                                   nullptr};
 
 Result<BusDevargs> parse_bus_devargs(const rte_devargs *devargs) {
     BusDevargs options;
@@ -79,6 +79,11 @@ Result<BusDevargs> parse_bus_devargs(const rte_devargs *devargs) {
         options.arena_page_size = parse_size(value);
         if (options.arena_page_size != page_2m && options.arena_page_size != page_1g)
             return bad(arena_page_key, value, "2M or 1G is wanted");
+    }
+    if (const char *value = rte_kvargs_get(args.get(), arena_full_key)) {
+        options.arena_required = std::string(value) == "fail";
+        if (!options.arena_required && std::string(value) != "hugepages")
+            return bad(arena_full_key, value, "hugepages or fail is wanted");
     }
     if (const char *value = rte_kvargs_get(args.get(), rlimit_mode_key)) {
         if (std::string(value) == "process")
@@ -102,24 +107,20 @@ Result<void> set_rlimit_mode(const BusDevargs &options) {
     return {};
 }
 
-Result<void> make_default_arena(const BusDevargs &options, int node) {
+Result<void> make_pool_arena(const BusDevargs &options, int node) {
     if (options.arena == 0)
         return {};
-    if (process_memory().default_arena() != nullptr) {
-        if (options.arena == the_arena_size)
-            return {};
+    ProcessMemory &memory = process_memory();
+    const bool is_first = !memory.pool_arenas();
+    if (!memory.offer_pool_arenas({.length = options.arena,
+                                   .page_size = options.arena_page_size,
+                                   .required = options.arena_required}))
         return bad(arena_key, std::to_string(options.arena >> 20) + "M",
-                   "the process has an arena of another size; give the argument to one device");
-    }
-    Arena *arena = TRY(process_memory().create_arena({.length = options.arena,
-                                                      .page_size = options.arena_page_size,
-                                                      .node = node,
-                                                      .threads = 0}));
-    process_memory().set_default_arena(arena);
-    the_arena_size = options.arena;
-    log(RTE_LOG_INFO,
-        "mbuf pools come from an arena of %" PRIu64 " MiB in hugepages of %" PRIu64 " MiB",
-        arena->length() >> 20, arena->page_size() >> 20);
+                   "the process has arenas of another kind; give all devices the same arguments");
+    auto arena = memory.pool_arena(node);
+    if (!arena && is_first)
+        memory.withdraw_pool_arenas();
+    TRY(std::move(arena));
     return {};
 }
 

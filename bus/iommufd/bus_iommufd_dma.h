@@ -16,6 +16,7 @@
  * but rte_iommufd_lookup_begin() and rte_iommufd_lookup_end().
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -86,13 +87,18 @@ __rte_internal int rte_iommufd_dma_map(void *addr, size_t len);
 __rte_internal int rte_iommufd_dma_unmap(void *addr, size_t len);
 
 /**
- * The arena that the device argument "arena=SIZE" made, which pools of the whole application
- * are to come from. For mempool drivers.
+ * The arena that pools for a NUMA node are to come from, as the device argument "arena=SIZE" has
+ * it: one for each node, made when it is asked for first. For mempool drivers.
  *
+ * @param socket_id
+ *   The pool's NUMA node, or SOCKET_ID_ANY.
+ * @param[out] required
+ *   Whether the application wants no pool that is from elsewhere ("arena_full=fail").
  * @return
- *   The arena, owned by the bus; NULL without one.
+ *   The arena, owned by the bus; or NULL with rte_errno set: ENOENT if none was asked for, else why
+ *   the node has none.
  */
-__rte_internal struct rte_iommufd_arena *rte_iommufd_default_arena(void);
+__rte_internal struct rte_iommufd_arena *rte_iommufd_pool_arena(int socket_id, bool *required);
 
 /**
  * What objects of a pool need of an arena so that each of them is contiguous for a device.
@@ -107,7 +113,7 @@ __rte_internal struct rte_iommufd_arena *rte_iommufd_default_arena(void);
  *   Bytes, or a negative errno: -EINVAL if EAL cannot tell the pool's page size, else as
  *   rte_mempool_op_calc_mem_size_helper(). Nothing is logged.
  */
-__rte_internal ssize_t rte_iommufd_arena_pool_size(struct rte_mempool *pool, unsigned int n,
+__rte_internal ssize_t rte_iommufd_arena_pool_size(const struct rte_mempool *pool, unsigned int n,
                                                    size_t *align);
 
 /** See rte_iommufd_remap_callback_register(). */

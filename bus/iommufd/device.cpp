@@ -83,7 +83,7 @@ Result<void> open_device(Device *dev) {
     const bool is_first = memory.attached() == 1;
     if (is_first)
         TRY(memory.start());
-    TRY(make_default_arena(options, dev->device.numa_node));
+    TRY(make_pool_arena(options, dev->device.numa_node));
     if (is_first)
         for (const auto callback : remap_callbacks())
             callback();

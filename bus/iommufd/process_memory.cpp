@@ -203,22 +203,52 @@ Result<Arena *> ProcessMemory::create_arena(const ArenaRequest &request) {
 }
 
 Result<void> ProcessMemory::destroy_arena(Arena *arena) {
+    const LockGuard pool_lock(pool_arena_mutex_);
     const LockGuard lock(mutex_);
     TRY(arena->unpin());
-    if (default_arena_ == arena)
-        default_arena_ = nullptr;
+    if (std::erase(made_for_pools_, arena) != 0 && made_for_pools_.empty())
+        pool_arenas_.reset();
     std::erase_if(arenas_, [=](const auto &each) { return each.get() == arena; });
     return {};
 }
 
-Arena *ProcessMemory::default_arena() const {
-    const LockGuard lock(mutex_);
-    return default_arena_;
+Result<void> ProcessMemory::offer_pool_arenas(const PoolArenas &wanted) {
+    const LockGuard lock(pool_arena_mutex_);
+    if (pool_arenas_ && *pool_arenas_ != wanted)
+        return failure(-EEXIST, "arenas for pools", "others were asked for before");
+    pool_arenas_ = wanted;
+    return {};
 }
 
-void ProcessMemory::set_default_arena(Arena *arena) {
-    const LockGuard lock(mutex_);
-    default_arena_ = arena;
+std::optional<PoolArenas> ProcessMemory::pool_arenas() const {
+    const LockGuard lock(pool_arena_mutex_);
+    return pool_arenas_;
+}
+
+void ProcessMemory::withdraw_pool_arenas() {
+    const LockGuard lock(pool_arena_mutex_);
+    if (made_for_pools_.empty())
+        pool_arenas_.reset();
+}
+
+Result<Arena *> ProcessMemory::pool_arena(int node) {
+    const LockGuard lock(pool_arena_mutex_);
+    if (!pool_arenas_)
+        return nullptr;
+    // One that is bound to no node is where a machine without nodes has its own.
+    for (Arena *arena : made_for_pools_)
+        if (node < 0 || arena->node() < 0 || arena->node() == node)
+            return arena;
+    Arena *arena = TRY(create_arena({.length = pool_arenas_->length,
+                                     .page_size = pool_arenas_->page_size,
+                                     .node = node,
+                                     .threads = 0}));
+    made_for_pools_.push_back(arena);
+    log(RTE_LOG_INFO,
+        "mbuf pools of NUMA node %d come from an arena of %" PRIu64 " MiB in hugepages of %" PRIu64
+        " MiB",
+        node, arena->length() >> 20, arena->page_size() >> 20);
+    return arena;
 }
 
 std::vector<const Arena *> ProcessMemory::arenas() const {

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/eal_memory/attachment.hpp"
@@ -29,6 +30,15 @@ struct rte_iommufd_device;
 struct rte_mempool;
 
 namespace iommufd::eal {
+
+// What device arguments ask of the arenas that pools come from.
+struct PoolArenas {
+    std::uint64_t length = 0; // bytes, of each
+    std::uint64_t page_size = 0;
+    bool required = false; // pools for which there is no room are not made
+
+    bool operator==(const PoolArenas &) const = default;
+};
 
 class ProcessMemory final : public DeviceMemory, private MemoryReport {
 public:
@@ -57,9 +67,14 @@ public:
     // Arenas, owned here. Errors as Arena's.
     Result<Arena *> create_arena(const ArenaRequest &request);
     Result<void> destroy_arena(Arena *arena);
-    // The one that pools of the whole application come from; nullptr without one.
-    [[nodiscard]] Arena *default_arena() const;
-    void set_default_arena(Arena *arena);
+    // Arenas that the pools of the whole application come from, one for each NUMA node: none until
+    // they are asked for, and none again once the last has been destroyed. EEXIST if others were
+    // asked for before.
+    Result<void> offer_pool_arenas(const PoolArenas &wanted);
+    [[nodiscard]] std::optional<PoolArenas> pool_arenas() const;
+    void withdraw_pool_arenas(); // before there is one
+    // That of a node (negative: of any), made now if there is none; nullptr if none are offered.
+    Result<Arena *> pool_arena(int node);
     [[nodiscard]] std::vector<const Arena *> arenas() const;
 
     // Memory events, called by EAL with its memory lock held.
@@ -86,7 +101,9 @@ private:
     ExternalMemory external_ GUARDED_BY(mutex_);
     std::map<std::uint64_t, PoolRange> pool_ranges_ GUARDED_BY(mutex_); // by start
     std::vector<std::unique_ptr<Arena>> arenas_ GUARDED_BY(mutex_);
-    Arena *default_arena_ GUARDED_BY(mutex_) = nullptr;
+    mutable Mutex pool_arena_mutex_; // taken before mutex_
+    std::optional<PoolArenas> pool_arenas_ GUARDED_BY(pool_arena_mutex_);
+    std::vector<Arena *> made_for_pools_ GUARDED_BY(pool_arena_mutex_); // of arenas_
 };
 
 // The one of the process; made at first use, never destroyed.

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <mutex>
 
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -40,7 +41,23 @@ rte_ring *ring_of(const rte_mempool *mp) {
     return static_cast<rte_ring *>(mp->pool_data);
 }
 
+// Before rte_mempool_free() gives a pool's memory back to the system: nobody else is to find it
+// mapped. What is the arena's stays until the pool's objects have been taken apart.
+void on_pool_event(rte_mempool_event type, rte_mempool *mp, void * /*arg*/) {
+    if (type == RTE_MEMPOOL_EVENT_DESTROY)
+        unmap_resources(mp);
+}
+
+// For good: DPDK lets nobody unregister but the callback itself.
+int register_pool_events() {
+    static const int result =
+        rte_mempool_event_callback_register(on_pool_event, nullptr) < 0 ? -rte_errno : 0;
+    return result;
+}
+
 int alloc(rte_mempool *mp) {
+    if (const int ret = register_pool_events(); ret < 0)
+        return ret;
     char name[RTE_RING_NAMESIZE];
     const int length = std::snprintf(name, sizeof(name), RTE_MEMPOOL_MZ_FORMAT, mp->name);
     if (length < 0 || static_cast<std::size_t>(length) >= sizeof(name)) {
@@ -71,19 +88,49 @@ unsigned int get_count(const rte_mempool *mp) {
     return rte_ring_count(ring_of(mp));
 }
 
-// The arena that a pool is to come from: of any pool on a NUMA node; a pool on an external heap
-// has been given its memory by the application.
-rte_iommufd_arena *arena_for(const rte_mempool *mp) {
-    if (mp->socket_id >= RTE_MAX_NUMA_NODES || (mp->flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) != 0)
-        return nullptr;
-    return rte_iommufd_default_arena();
+// Whether a pool is to come from an arena, if the application has one for its NUMA node: a pool on
+// an external heap has been given its memory by the application.
+bool wants_arena(const rte_mempool *mp) {
+    return mp->socket_id < RTE_MAX_NUMA_NODES && (mp->flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) == 0;
 }
 
-// What rte_mempool_populate_default() asks before it takes memory from EAL. With an arena it is
-// told a cache line, and populate() looks elsewhere.
+enum class ArenaRoom { none, reserved, refused };
+
+// Reserve memory for n objects in the arena of the pool's node. What does not fit there is said.
+ArenaRoom reserve_in_arena(const rte_mempool *mp, std::uint32_t n) {
+    bool required = false;
+    // rte_mempool.c asks again when it unmaps anonymous memory, and has to hear the same.
+    if (const auto had = dies_with_arena_memory(mp))
+        return *had ? ArenaRoom::reserved : ArenaRoom::none;
+    rte_iommufd_arena *arena = rte_iommufd_pool_arena(mp->socket_id, &required);
+    const ArenaRoom otherwise = required ? ArenaRoom::refused : ArenaRoom::none;
+    if (arena == nullptr)
+        return otherwise;
+    std::size_t align = 0;
+    const ssize_t size = rte_iommufd_arena_pool_size(mp, n, &align);
+    if (size < 0)
+        return otherwise;
+    if (reserve(mp, arena, static_cast<std::size_t>(size), align))
+        return ArenaRoom::reserved;
+    rte_iommufd_arena_info info{};
+    rte_iommufd_arena_info_get(arena, &info);
+    rte_log(required ? RTE_LOG_ERR : RTE_LOG_NOTICE,
+            static_cast<unsigned int>(iommufd_mempool_logtype),
+            "mempool iommufd: pool %s needs %zd KiB of an arena that has %zu KiB free%s; give a "
+            "larger one (-a iommufd:<BDF>,arena=SIZE)\n",
+            mp->name, size >> 10, info.free >> 10,
+            required ? "" : ": its memory comes from EAL's hugepages");
+    return otherwise;
+}
+
+// What rte_mempool_populate_default() asks before it takes memory from EAL. With room in an arena
+// it is told a cache line, and populate() looks there.
 ssize_t calc_mem_size(const rte_mempool *mp, std::uint32_t n, std::uint32_t page_shift,
                       std::size_t *least, std::size_t *align) {
-    if (arena_for(mp) == nullptr)
+    const ArenaRoom room = wants_arena(mp) ? reserve_in_arena(mp, n) : ArenaRoom::none;
+    if (room == ArenaRoom::refused)
+        return -ENOMEM;
+    if (room == ArenaRoom::none)
         return rte_mempool_op_calc_mem_size_default(mp, n, page_shift, least, align);
     *least = *align = RTE_CACHE_LINE_SIZE;
     return RTE_CACHE_LINE_SIZE;
@@ -122,26 +169,40 @@ unsigned int lay_out(rte_mempool *mp, unsigned int max_objects, char *memory, st
     return count;
 }
 
-int populate_from_arena(rte_iommufd_arena *arena, rte_mempool *mp, unsigned int max_objects,
-                        ObjectCallback callback) {
-    std::size_t align = 0;
-    const ssize_t size = rte_iommufd_arena_pool_size(mp, max_objects, &align);
-    void *memory =
-        size < 0 ? nullptr : rte_iommufd_arena_alloc(arena, static_cast<std::size_t>(size), align);
-    if (memory == nullptr) {
-        rte_iommufd_arena_info info{};
-        rte_iommufd_arena_info_get(arena, &info);
-        rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
-                "mempool iommufd: pool %s needs %zd KiB of an arena that has %zu KiB free: give a "
-                "larger one (-a iommufd:<BDF>,arena=SIZE)\n",
-                mp->name, size >> 10, info.free >> 10);
+unsigned int populate_from_arena(rte_mempool *mp, unsigned int max_objects, const Region &memory,
+                                 ObjectCallback callback) {
+    const unsigned int count =
+        hold(mp, memory.start, memory.length)
+            ? lay_out(mp, max_objects, static_cast<char *>(memory.start), memory.length, callback)
+            : 0;
+    if (count == 0)
+        free_arena_memory(mp, memory.start);
+    return count;
+}
+
+unsigned int populate_from(rte_mempool *mp, unsigned int max_objects, char *memory,
+                           std::size_t length, ObjectCallback callback) {
+    if (!is_reachable(mp, memory, length))
+        return 0;
+    if (!hold(mp, memory, length)) {
+        unmap_unknown(mp, memory, length);
         return 0;
     }
-    const auto length = static_cast<std::size_t>(size);
-    if (!keep_arena_memory(mp, arena, memory) || !hold(mp, memory, length))
-        return 0;
-    return static_cast<int>(
-        lay_out(mp, max_objects, static_cast<char *>(memory), length, callback));
+    const unsigned int count = lay_out(mp, max_objects, memory, length, callback);
+    if (count == 0) {
+        rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
+                "mempool iommufd: pool %s: no object of %u bytes would be contiguous for a "
+                "device in %zu bytes at %p: use hugepages\n",
+                mp->name, mp->elt_size, length, static_cast<const void *>(memory));
+        unmap_unknown(mp, memory, length);
+    }
+    return count;
+}
+
+// Held while one of our pools gets chunks and objects, and while those of all are walked.
+std::mutex &population() {
+    static auto *mutex = new std::mutex; // outlives every thread
+    return *mutex;
 }
 
 // 0 objects, not a negative errno, for memory that cannot be used: the callers in
@@ -153,25 +214,16 @@ int populate(rte_mempool *mp, unsigned int max_objects, void *start, rte_iova_t 
         return rte_mempool_op_populate_default(mp, max_objects, start, iova, length, function,
                                                argument);
     const ObjectCallback callback{function, argument};
+    const std::lock_guard lock(population());
+    begin_population(mp);
     // Memory for no object is what calc_mem_size() has asked for.
-    if (rte_iommufd_arena *arena = arena_for(mp);
-        arena != nullptr && length < mp->header_size + mp->elt_size)
-        return populate_from_arena(arena, mp, max_objects, callback);
-    char *memory = static_cast<char *>(start);
-    if (!is_reachable(mp, memory, length))
-        return 0;
-    if (!hold(mp, memory, length)) {
-        unmap_unknown(mp, start, length);
-        return 0;
-    }
-    const unsigned int count = lay_out(mp, max_objects, memory, length, callback);
-    if (count == 0) {
-        rte_log(RTE_LOG_ERR, static_cast<unsigned int>(iommufd_mempool_logtype),
-                "mempool iommufd: pool %s: no object of %u bytes would be contiguous for a "
-                "device in %zu bytes at %p: use hugepages\n",
-                mp->name, mp->elt_size, length, start);
-        unmap_unknown(mp, start, length);
-    }
+    const Region reserved =
+        length < mp->header_size + mp->elt_size ? take_reserved(mp) : Region{nullptr, 0};
+    const unsigned int count =
+        reserved.start != nullptr
+            ? populate_from_arena(mp, max_objects, reserved, callback)
+            : populate_from(mp, max_objects, static_cast<char *>(start), length, callback);
+    end_population(mp, count != 0);
     return static_cast<int>(count);
 }
 
@@ -199,8 +251,9 @@ void resolve_pool(rte_mempool *mp, void * /*arg*/) {
     if (rte_mempool_get_ops(mp->ops_index) != rte_mempool_get_ops(ops_index) ||
         mp->populated_size == 0 || (mp->flags & RTE_MEMPOOL_F_NO_IOVA_CONTIG) != 0)
         return;
-    bool complete = hold_again(mp);
-    (void)rte_mempool_obj_iter(mp, resolve_object, &complete);
+    bool complete = hold_again(mp) && !is_coming_apart(mp);
+    if (!is_coming_apart(mp))
+        (void)rte_mempool_obj_iter(mp, resolve_object, &complete);
     if (complete) {
         mp->flags &= ~RTE_MEMPOOL_F_NON_IO;
         return;
@@ -215,6 +268,7 @@ void resolve_pool(rte_mempool *mp, void * /*arg*/) {
 
 // The last device had gone and with it every pin: addresses in pools are void.
 void resolve_all_pools() {
+    const std::lock_guard lock(population());
     rte_mempool_walk(resolve_pool, nullptr);
 }
 

@@ -17,20 +17,28 @@ namespace {
 
 constexpr std::size_t page_size = 4096; // bytes; the unit of rte_iommufd_dma_map()
 
-struct Region {
-    void *start;
-    std::size_t length;
-};
 // Memory with objects, held so that it is not unmapped while they carry its addresses.
 struct Held {
     Region memory;
     rte_iommufd_hold *hold;
 };
+// Put into the address space by this file: EAL does not know it, so nobody else would.
+struct Mapped {
+    Region pages;
+    Region chunk; // for which that was done
+};
+struct ArenaMemory {
+    rte_iommufd_arena *arena;
+    Region memory;
+};
 // What is released with a pool.
 struct PoolResources {
-    std::vector<Region> mapped{};       // by this file: EAL does not know it, so nobody else would
-    std::vector<void *> arena_memory{}; // of the application's arena
+    std::vector<ArenaMemory> reserved{}; // one at most
+    std::vector<ArenaMemory> arena_memory{};
+    std::vector<Mapped> mapped{};
     std::vector<Held> held{};
+    bool failed = false; // its last population; chunks may go in silence
+    bool dying = false;
 };
 using AllResources = std::map<const rte_mempool *, PoolResources>;
 
@@ -66,7 +74,9 @@ bool map_unknown(const rte_mempool *mp, void *start, std::size_t length) {
     if (rte_iommufd_dma_map(region.start, region.length) < 0)
         return false;
     try {
-        registry().locked([&](AllResources &all) { all[mp].mapped.push_back(region); });
+        registry().locked([&](AllResources &all) {
+            all[mp].mapped.push_back({.pages = region, .chunk = {start, length}});
+        });
         return true;
     } catch (const std::bad_alloc &) {
         (void)rte_iommufd_dma_unmap(region.start, region.length);
@@ -74,31 +84,34 @@ bool map_unknown(const rte_mempool *mp, void *start, std::size_t length) {
     }
 }
 
-bool overlap(const void *a, std::size_t a_length, const void *b, std::size_t b_length) {
-    const auto first = reinterpret_cast<std::uintptr_t>(a);
-    const auto second = reinterpret_cast<std::uintptr_t>(b);
-    return first < second + b_length && second < first + a_length;
+bool overlap(const Region &a, const Region &b) {
+    const auto first = reinterpret_cast<std::uintptr_t>(a.start);
+    const auto second = reinterpret_cast<std::uintptr_t>(b.start);
+    return first < second + b.length && second < first + a.length;
 }
 
-// Whether a pool still has memory in a region of its own.
+// Whether a pool of the calling thread's still has memory in a region.
 bool is_live(const rte_mempool *mp, const Region &region) {
     const rte_mempool_memhdr *chunk = nullptr;
     STAILQ_FOREACH(chunk, &mp->mem_list, next) {
-        if (overlap(chunk->addr, chunk->len, region.start, region.length))
+        if (overlap({chunk->addr, chunk->len}, region))
             return true;
     }
     return false;
 }
 
-// rte_mempool.c gives a pool's memory back to the system before it calls release(), and early
-// chunks of a failed rte_mempool_populate_virt() likewise. What is mapped there now is new.
-void unmap_stale(void *start, std::size_t length) {
-    registry().locked([=](AllResources &all) {
-        for (auto &[mp, own] : all)
-            std::erase_if(own.mapped, [=, pool = mp](const Region &region) {
-                return overlap(start, length, region.start, region.length) &&
-                       !is_live(pool, region) &&
-                       rte_iommufd_dma_unmap(region.start, region.length) == 0;
+// What is given to the pool mp may lie where memory was mapped before that went in silence: early
+// chunks of a failed rte_mempool_populate_virt(). What is mapped there now is new.
+void unmap_stale(const rte_mempool *mp, void *start, std::size_t length) {
+    const Region chunk{start, length};
+    registry().locked([&](AllResources &all) {
+        for (auto &[pool, own] : all)
+            std::erase_if(own.mapped, [&, pool = pool, failed = own.failed](const Mapped &each) {
+                if (!overlap(chunk, each.pages))
+                    return false;
+                const bool has_gone =
+                    pool == mp ? !is_live(pool, each.pages) : failed || overlap(chunk, each.chunk);
+                return has_gone && rte_iommufd_dma_unmap(each.pages.start, each.pages.length) == 0;
             });
     });
 }
@@ -109,16 +122,55 @@ void release_all(std::vector<Held> &held) {
     held.clear();
 }
 
+void unmap_all(std::vector<Mapped> &mapped) {
+    for (const Mapped &each : mapped)
+        (void)rte_iommufd_dma_unmap(each.pages.start, each.pages.length);
+    mapped.clear();
+}
+
+void free_all(std::vector<ArenaMemory> &memory) {
+    for (const ArenaMemory &each : memory)
+        rte_iommufd_arena_free(each.arena, each.memory.start);
+    memory.clear();
+}
+
+// f(PoolResources &) of a pool that has any.
+template <class F>
+void with_resources(const rte_mempool *mp, F &&f) {
+    registry().locked([&](AllResources &all) {
+        if (const auto found = all.find(mp); found != all.end())
+            f(found->second);
+    });
+}
+
 } // namespace
+
+void begin_population(const rte_mempool *mp) {
+    if (mp->populated_size != 0)
+        return;
+    // A pool without objects has nothing of an attempt that failed.
+    with_resources(mp, [](PoolResources &own) {
+        release_all(own.held);
+        unmap_all(own.mapped);
+        free_all(own.arena_memory);
+    });
+}
+
+void end_population(const rte_mempool *mp, bool has_objects) {
+    with_resources(mp, [=](PoolResources &own) { own.failed = !has_objects; });
+}
+
+bool is_coming_apart(const rte_mempool *mp) {
+    bool failed = false;
+    with_resources(mp, [&](const PoolResources &own) { failed = own.failed; });
+    return failed;
+}
 
 void unmap_unknown(const rte_mempool *mp, void *start, std::size_t length) {
     const Region region = pages_of(start, length);
-    registry().locked([&](AllResources &all) {
-        const auto pool = all.find(mp);
-        if (pool == all.end())
-            return;
-        if (std::erase_if(pool->second.mapped, [&](const Region &r) {
-                return r.start == region.start && r.length == region.length;
+    with_resources(mp, [&](PoolResources &own) {
+        if (std::erase_if(own.mapped, [&](const Mapped &each) {
+                return each.pages.start == region.start && each.pages.length == region.length;
             }) != 0)
             (void)rte_iommufd_dma_unmap(region.start, region.length);
     });
@@ -126,7 +178,7 @@ void unmap_unknown(const rte_mempool *mp, void *start, std::size_t length) {
 
 bool is_reachable(const rte_mempool *mp, char *start, std::size_t length) {
     if (rte_mem_virt2memseg_list(start) == nullptr) {
-        unmap_stale(start, length);
+        unmap_stale(mp, start, length);
         if (rte_iommufd_virt2dma(start) == RTE_BAD_IOVA && !map_unknown(mp, start, length))
             return false;
     }
@@ -151,13 +203,8 @@ bool hold(const rte_mempool *mp, void *start, std::size_t length) {
     if (made == nullptr)
         return false;
     try {
-        registry().locked([&](AllResources &all) {
-            std::vector<Held> &held = all[mp].held;
-            // Chunks of an attempt that failed: rte_mempool.c has freed them without a word.
-            if (mp->populated_size == 0)
-                release_all(held);
-            held.push_back({.memory = memory, .hold = made});
-        });
+        registry().locked(
+            [&](AllResources &all) { all[mp].held.push_back({.memory = memory, .hold = made}); });
         return true;
     } catch (const std::bad_alloc &) {
         rte_iommufd_hold_release(made);
@@ -173,9 +220,18 @@ void release_last_hold(const rte_mempool *mp) {
     });
 }
 
-bool keep_arena_memory(const rte_mempool *mp, rte_iommufd_arena *arena, void *memory) {
+bool reserve(const rte_mempool *mp, rte_iommufd_arena *arena, std::size_t length,
+             std::size_t align) {
+    with_resources(mp, [](PoolResources &own) { free_all(own.reserved); }); // asked for in vain
+    void *memory = rte_iommufd_arena_alloc(arena, length, align);
+    if (memory == nullptr)
+        return false;
     try {
-        registry().locked([=](AllResources &all) { all[mp].arena_memory.push_back(memory); });
+        registry().locked([&](AllResources &all) {
+            PoolResources &own = all[mp];
+            own.arena_memory.reserve(own.arena_memory.size() + 1); // for take_reserved()
+            own.reserved.push_back({.arena = arena, .memory = {memory, length}});
+        });
         return true;
     } catch (const std::bad_alloc &) {
         rte_iommufd_arena_free(arena, memory);
@@ -183,12 +239,35 @@ bool keep_arena_memory(const rte_mempool *mp, rte_iommufd_arena *arena, void *me
     }
 }
 
+Region take_reserved(const rte_mempool *mp) {
+    Region memory{nullptr, 0};
+    with_resources(mp, [&](PoolResources &own) {
+        if (own.reserved.empty())
+            return;
+        memory = own.reserved.front().memory;
+        own.arena_memory.push_back(own.reserved.front());
+        own.reserved.clear();
+    });
+    return memory;
+}
+
+void free_arena_memory(const rte_mempool *mp, void *memory) {
+    with_resources(mp, [=](PoolResources &own) {
+        std::erase_if(own.arena_memory, [=](const ArenaMemory &each) {
+            if (each.memory.start != memory)
+                return false;
+            rte_iommufd_arena_free(each.arena, memory);
+            return true;
+        });
+    });
+}
+
 bool hold_again(const rte_mempool *mp) {
     return registry().locked([=](AllResources &all) {
         const auto found = all.find(mp);
-        bool held_all = true;
         if (found == all.end())
-            return held_all;
+            return true;
+        bool held_all = true;
         for (Held &held : found->second.held) {
             rte_iommufd_hold_release(held.hold);
             held.hold =
@@ -199,18 +278,30 @@ bool hold_again(const rte_mempool *mp) {
     });
 }
 
-void release_resources(const rte_mempool *mp) {
-    registry().locked([=](AllResources &all) {
-        const auto found = all.find(mp);
-        if (found == all.end())
-            return;
-        release_all(found->second.held);
-        for (const Region &region : found->second.mapped)
-            (void)rte_iommufd_dma_unmap(region.start, region.length);
-        for (void *memory : found->second.arena_memory)
-            rte_iommufd_arena_free(rte_iommufd_default_arena(), memory);
-        all.erase(found);
+std::optional<bool> dies_with_arena_memory(const rte_mempool *mp) {
+    std::optional<bool> has_memory;
+    with_resources(mp, [&](const PoolResources &own) {
+        if (own.dying)
+            has_memory = !own.arena_memory.empty();
     });
+    return has_memory;
+}
+
+void unmap_resources(const rte_mempool *mp) {
+    with_resources(mp, [](PoolResources &own) {
+        own.dying = true;
+        release_all(own.held);
+        unmap_all(own.mapped);
+    });
+}
+
+void release_resources(const rte_mempool *mp) {
+    unmap_resources(mp);
+    with_resources(mp, [](PoolResources &own) {
+        free_all(own.reserved);
+        free_all(own.arena_memory);
+    });
+    registry().locked([=](AllResources &all) { all.erase(mp); });
 }
 
 } // namespace iommufd::mempool

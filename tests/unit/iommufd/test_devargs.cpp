@@ -50,6 +50,7 @@ TEST_F(DevargsTest, BadDeviceArgumentsAreExplained) {
         {"arena=-1", "such as 512M or 2G"},
         {"arena=99999999999G", "such as 512M or 2G"},
         {"arena_page=4K", "2M or 1G"},
+        {"arena_full=wait", "hugepages or fail"},
         {"rlimit_mode=group", "user or process"},
         {"arenas=1G", "unknown argument 'arenas'"},
     };
@@ -62,11 +63,13 @@ TEST_F(DevargsTest, BadDeviceArgumentsAreExplained) {
     }
 }
 
-TEST_F(DevargsTest, TheDefaultArenaLivesThroughDevices) {
+TEST_F(DevargsTest, TheArenaOfPoolsLivesThroughDevices) {
     set_devargs("arena=4M");
     ASSERT_EQ(probe_device(&device), 0);
-    rte_iommufd_arena *arena = rte_iommufd_default_arena();
+    bool required = true;
+    rte_iommufd_arena *arena = rte_iommufd_pool_arena(0, &required);
     ASSERT_NE(arena, nullptr);
+    EXPECT_FALSE(required);
     rte_iommufd_arena_info info{};
     rte_iommufd_arena_info_get(arena, &info);
     EXPECT_EQ(info.size, 2 * page_2m);
@@ -75,7 +78,8 @@ TEST_F(DevargsTest, TheDefaultArenaLivesThroughDevices) {
     EXPECT_EQ(remove_device(&device, false), 0);
     EXPECT_EQ(rte_iommufd_virt2dma(info.addr), RTE_BAD_IOVA) << "pins end with the last device";
     ASSERT_EQ(probe_device(&device), 0);
-    EXPECT_EQ(rte_iommufd_default_arena(), arena);
+    EXPECT_EQ(rte_iommufd_pool_arena(0, &required), arena);
+    EXPECT_EQ(rte_iommufd_pool_arena(SOCKET_ID_ANY, &required), arena);
     EXPECT_NE(rte_iommufd_virt2dma(info.addr), RTE_BAD_IOVA);
 
     void *piece = rte_iommufd_arena_alloc(arena, 100, 0);
@@ -87,9 +91,32 @@ TEST_F(DevargsTest, TheDefaultArenaLivesThroughDevices) {
     }
     rte_iommufd_arena_free(arena, piece);
     EXPECT_EQ(rte_iommufd_arena_destroy(arena), 0);
-    EXPECT_EQ(rte_iommufd_default_arena(), nullptr);
+    EXPECT_EQ(rte_iommufd_pool_arena(0, &required), nullptr);
+    EXPECT_EQ(rte_errno, ENOENT);
     EXPECT_EQ(rte_iommufd_virt2dma(info.addr), RTE_BAD_IOVA);
     EXPECT_EQ(rte_iommufd_arena_destroy(nullptr), 0);
+}
+
+TEST_F(DevargsTest, AllDevicesAskForTheSameArenas) {
+    set_devargs("arena=4M");
+    ASSERT_EQ(probe_device(&device), 0);
+    rte_devargs others{};
+    ASSERT_EQ(rte_devargs_parse(&others, "iommufd:0000:02:00.0,arena=8M"), 0);
+    second.device.devargs = &others;
+    {
+        const LogCapture log;
+        EXPECT_EQ(probe_device(&second), -EINVAL);
+        EXPECT_TRUE(contains(log.text(), "give all devices the same arguments"));
+    }
+    rte_devargs_reset(&others);
+    ASSERT_EQ(rte_devargs_parse(&others, "iommufd:0000:02:00.0,arena=4M"), 0);
+    EXPECT_EQ(probe_device(&second), 0);
+    bool required = false;
+    rte_iommufd_arena *arena = rte_iommufd_pool_arena(0, &required);
+    ASSERT_EQ(remove_device(&second, false), 0);
+    EXPECT_EQ(rte_iommufd_arena_destroy(arena), 0);
+    second.device.devargs = nullptr;
+    rte_devargs_reset(&others);
 }
 
 TEST_F(DevargsTest, AnArenaNeedsADevice) {
