@@ -190,6 +190,12 @@ def udp(peer, destination, number, size):
     return (peers.mac_bytes(destination) + peers.mac_bytes(peer.mac) + b"\x08\x00" + packet)
 
 
+def all_to_queue_1(program):
+    for first in range(0, 128, 8):  # testpmd takes 127 letters
+        program.command("port config 0 rss reta " + ",".join(
+            f"({entry},1)" for entry in range(first, first + 8)))
+
+
 @tap.test("two queues: flows spread, every frame is forwarded unharmed, counters add up")
 def queues():
     with Peer() as peer:
@@ -216,9 +222,7 @@ def queues():
                   "frames of both transmit queues")
         tap.check(min(shares) > 0, f"all flows went to one queue: {shares}")
 
-        for first in range(0, 128, 8):  # testpmd takes 127 letters
-            program.command("port config 0 rss reta " + ",".join(
-                f"({entry},1)" for entry in range(first, first + 8)))
+        all_to_queue_1(program)
         program.commands("clear port xstats all", "start")
         for frame in frames[:64]:
             peer.send(frame)
@@ -226,6 +230,43 @@ def queues():
         received = program.xstats(0)
         tap.equal([received[f"rx_q{queue}_packets"] for queue in (0, 1)], [0, 64],
                   "frames per receive queue when every entry of the RETA names queue 1")
+
+
+@tap.test("queues stop, are set up anew and start while the port runs")
+def queue_start():
+    with Peer() as peer:
+        program = testpmd()
+        all_to_queue_1(program)
+        own = program.mac(0)
+        frames = [udp(peer, own, i, 40) for i in range(64)]
+
+        def taken(expected):
+            """Frames that queue 1 gets of those that are sent to it; queue 0 gets a last one."""
+            program.command("clear port xstats all")
+            for frame in frames:
+                peer.send(frame)
+            peer.send(peer.frame(own, LAST))
+            tap.equal(settled(lambda: program.xstats(0)["rx_q0_packets"], 1), 1,
+                      "frames of queue 0")
+            return settled(lambda: program.xstats(0)["rx_q1_packets"], expected)
+
+        tap.equal(taken(64), 64, "frames of queue 1")
+        program.commands("stop", "port 0 rxq 1 stop", "start")
+        tap.equal(taken(0), 0, "frames of queue 1, stopped")
+        program.commands("stop", "port 0 rxq 1 ring_size 256", "port 0 rxq 1 setup",
+                         "port 0 rxq 1 start", "start")
+        tap.equal(taken(64), 64, "frames of queue 1, started again")
+        program.commands("stop", "set fwd txonly", "set portlist 0", "port 0 txq 1 stop",
+                         "clear port xstats all", "start")
+        time.sleep(0.5)
+        program.command("stop")
+        sent = program.xstats(0)
+        tap.equal(sent["tx_q1_packets"], 0, "frames sent by queue 1, stopped")
+        tap.check(sent["tx_q0_packets"] > 0, "queue 0 has sent nothing")
+        program.commands("port 0 txq 1 start", "clear port xstats all", "start")
+        time.sleep(0.5)
+        program.commands("stop", "set portlist 0,1")
+        tap.check(program.xstats(0)["tx_q1_packets"] > 0, "queue 1 has sent nothing once started")
 
 
 @tap.test("it ends in order")

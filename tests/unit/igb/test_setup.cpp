@@ -65,22 +65,6 @@ TEST_F(SetupTest, WhatTheDriverDoesNotDoIsRefusedByName) {
     EXPECT_EQ(0, configure()) << "negative control: nothing of it asked for";
 }
 
-TEST_F(SetupTest, DeferredStartIsRefused) {
-    rte_eth_conf conf{};
-    rte_eth_rxconf rxconf{};
-    rte_eth_txconf txconf{};
-
-    ASSERT_EQ(0, probe());
-    ASSERT_EQ(0, rte_eth_dev_configure(port_id, 1, 1, &conf));
-    test::LogCapture log;
-    rxconf.rx_deferred_start = 1;
-    EXPECT_EQ(-ENOTSUP, rte_eth_rx_queue_setup(port_id, 0, ring_size, 0, &rxconf, pool));
-    txconf.tx_deferred_start = 1;
-    EXPECT_EQ(-ENOTSUP, rte_eth_tx_queue_setup(port_id, 0, ring_size, 0, &txconf));
-    EXPECT_NE(std::string::npos, log.text().find("Rx queue 0: deferred start")) << log.text();
-    EXPECT_NE(std::string::npos, log.text().find("Tx queue 0: deferred start")) << log.text();
-}
-
 TEST_F(SetupTest, StartNeedsEveryQueueThatWasCounted) {
     rte_eth_conf conf{};
 

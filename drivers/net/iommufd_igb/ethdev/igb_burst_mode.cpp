@@ -128,6 +128,11 @@ void select_bursts(rte_eth_dev *dev) {
     }
 }
 
+bool rx_burst_suits(const rte_eth_dev *dev, const RxQueue &queue) {
+    return port_of(dev).settings.max_frame <= queue.buffer_size &&
+           (!queue.lookup.enabled || dev->rx_pkt_burst == rx_burst_lookup);
+}
+
 int rx_burst_mode_get(rte_eth_dev *dev, std::uint16_t, rte_eth_burst_mode *mode) {
     return name_of(rx_variants, dev->rx_pkt_burst, mode);
 }

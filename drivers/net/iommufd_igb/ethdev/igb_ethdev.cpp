@@ -37,38 +37,6 @@ Result<> bring_up(rte_eth_dev *dev) {
     return {};
 }
 
-RxRing ring_of(const RxQueue &queue) {
-    // Thresholds of Linux 7.3 (igb.h, IGB_RX_PTHRESH and so on) for the 82576.
-    return {.dma = queue.dma,
-            .nb_desc = queue.nb_desc,
-            .buffer_size = queue.buffer_size,
-            .drop_when_full = queue.drop_when_full,
-            .pthresh = 8,
-            .hthresh = 8,
-            .wthresh = 1};
-}
-
-TxRing ring_of(const TxQueue &queue) {
-    // No write-back threshold: with one, a device may hold RS back until that many
-    // descriptors have gathered (DPDK 22.11.11, ixgbe_rxtx.c:2723).
-    return {.dma = queue.dma, .nb_desc = queue.nb_desc, .pthresh = 8, .hthresh = 1, .wthresh = 0};
-}
-
-void drain_queues(rte_eth_dev *dev) {
-    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
-        if (auto *queue = static_cast<RxQueue *>(dev->data->rx_queues[i]))
-            rx_drain(*queue);
-        dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-    }
-    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
-        if (auto *queue = static_cast<TxQueue *>(dev->data->tx_queues[i])) {
-            rte_iommufd_in_flight_unregister(&queue->in_flight);
-            tx_drain(*queue);
-        }
-        dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-    }
-}
-
 // End DMA: queues, masters, bus master bit, in this order. Clears dma_live if it is certain
 // that it has ended: by the bus master bit, or where that fails by a reset.
 void quiesce(rte_eth_dev *dev) {
@@ -108,35 +76,6 @@ int free_buffers(rte_eth_dev *dev) {
     return 0;
 }
 
-int program_tx(rte_eth_dev *dev, Hw hw) {
-    hw.setup_tx();
-    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
-        auto &queue = *static_cast<TxQueue *>(dev->data->tx_queues[i]);
-        tx_reset(queue);
-        if (const int ret = rte_iommufd_in_flight_register(&queue.in_flight, tx_in_flight);
-            ret != 0)
-            return ret;
-        hw.program_tx_queue(i, ring_of(queue));
-    }
-    return 0;
-}
-
-int program_rx(rte_eth_dev *dev, Hw hw) {
-    hw.setup_rx();
-    hw.apply(port_of(dev).settings);
-    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
-        auto &queue = *static_cast<RxQueue *>(dev->data->rx_queues[i]);
-        if (rx_fill(queue) != 0) {
-            IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s has fewer than %u mbufs left%s", i,
-                         queue.pool->name, queue.nb_desc,
-                         queue.lookup.enabled ? " that are in one piece for a device" : "");
-            return -ENOMEM;
-        }
-        hw.program_rx_queue(i, ring_of(queue));
-    }
-    return 0;
-}
-
 // Program filters, link and rings; nothing moves yet.
 int program(rte_eth_dev *dev) {
     Port &port = port_of(dev);
@@ -150,8 +89,10 @@ int program(rte_eth_dev *dev) {
     port.link_on = true;
     hw.clear_stats();
 
-    const int ret = program_tx(dev, hw);
-    return ret != 0 ? ret : program_rx(dev, hw);
+    hw.setup_tx();
+    hw.setup_rx();
+    hw.apply(port.settings);
+    return program_queues(dev);
 }
 
 // Let the device go: bus master, queues, receiver.
@@ -163,17 +104,8 @@ int enable(rte_eth_dev *dev) {
         IGB_PORT_LOG(ERR, dev, "turning bus mastering on: %s", rte_strerror(-ret));
         return ret;
     }
-    for (std::uint16_t i = 0; i < dev->data->nb_tx_queues; i++) {
-        if (const int ret = report(dev, hw.enable_tx_queue(i)); ret != 0)
-            return ret;
-        dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
-    }
-    for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
-        const auto &queue = *static_cast<const RxQueue *>(dev->data->rx_queues[i]);
-        if (const int ret = report(dev, hw.enable_rx_queue(i, rx_tail(queue))); ret != 0)
-            return ret;
-        dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
-    }
+    if (const int ret = enable_queues(dev); ret != 0)
+        return ret;
     hw.enable_rx();
     return 0;
 }
@@ -363,6 +295,10 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.rx_queue_release = rx_queue_release;
     ops.tx_queue_setup = tx_queue_setup;
     ops.tx_queue_release = tx_queue_release;
+    ops.rx_queue_start = rx_queue_start;
+    ops.rx_queue_stop = rx_queue_stop;
+    ops.tx_queue_start = tx_queue_start;
+    ops.tx_queue_stop = tx_queue_stop;
     ops.tx_done_cleanup = tx_done_cleanup;
     ops.rxq_info_get = rxq_info_get;
     ops.txq_info_get = txq_info_get;

@@ -103,6 +103,17 @@ int tx_done_cleanup(void *queue, std::uint32_t count);
 // Buffers of the smallest Rx queue in bytes; UINT32_MAX if there is no queue.
 std::uint32_t smallest_rx_buffer(const rte_eth_dev *dev);
 
+// ethdev/igb_queue_start.cpp
+// All queues but those that are to be started later: rings in memory and in registers, before the
+// device may master the bus; then on. What it may not use any more is freed.
+int program_queues(rte_eth_dev *dev);
+int enable_queues(rte_eth_dev *dev);
+void drain_queues(rte_eth_dev *dev);
+int rx_queue_start(rte_eth_dev *dev, std::uint16_t queue);
+int rx_queue_stop(rte_eth_dev *dev, std::uint16_t queue);
+int tx_queue_start(rte_eth_dev *dev, std::uint16_t queue);
+int tx_queue_stop(rte_eth_dev *dev, std::uint16_t queue);
+
 // ethdev/igb_ethdev_ops.cpp
 int dev_infos_get(rte_eth_dev *dev, rte_eth_dev_info *info);
 int vlan_offload_set(rte_eth_dev *dev, int mask);
@@ -144,6 +155,8 @@ void stats_keep(rte_eth_dev *dev, const TxQueue &queue);
 // ethdev/igb_burst_mode.cpp
 // Choose the burst functions for the port's configuration.
 void select_bursts(rte_eth_dev *dev);
+// Whether the port's receive function can serve a queue that joins it.
+bool rx_burst_suits(const rte_eth_dev *dev, const RxQueue &queue);
 int rx_burst_mode_get(rte_eth_dev *dev, std::uint16_t queue, rte_eth_burst_mode *mode);
 int tx_burst_mode_get(rte_eth_dev *dev, std::uint16_t queue, rte_eth_burst_mode *mode);
 

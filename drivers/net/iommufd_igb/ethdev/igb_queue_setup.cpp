@@ -31,8 +31,13 @@ void free_ring(Queue *queue) {
 }
 
 // What the device may still reach is lost, but never somebody else's memory.
+template <typename Queue>
+bool is_reachable(const rte_eth_dev *dev, const Queue &queue) {
+    return queue.live && port_of(dev).dma_live;
+}
+
 void destroy(const rte_eth_dev *dev, RxQueue *queue) {
-    if (queue == nullptr || port_of(dev).dma_live)
+    if (queue == nullptr || is_reachable(dev, *queue))
         return;
     rte_iommufd_hold_release(queue->pool_hold);
     rx_lookup_free(*queue);
@@ -40,7 +45,7 @@ void destroy(const rte_eth_dev *dev, RxQueue *queue) {
 }
 
 void destroy(const rte_eth_dev *dev, TxQueue *queue) {
-    if (queue == nullptr || port_of(dev).dma_live)
+    if (queue == nullptr || is_reachable(dev, *queue))
         return;
     free_ring(queue);
 }
@@ -145,12 +150,15 @@ int check_ring_size(const rte_eth_dev *dev, const char *kind, std::uint16_t id,
     return -EINVAL;
 }
 
-// There is no queue start: what is to be started later would never be.
-int check_start(const rte_eth_dev *dev, const char *kind, std::uint16_t id, bool deferred) {
-    if (!deferred)
+// A port that runs keeps its receive function: a queue that needs another one waits for a stop.
+int check_running(const rte_eth_dev *dev, const RxQueue &queue) {
+    if (!dev->data->dev_started || rx_burst_suits(dev, queue))
         return 0;
-    IGB_PORT_LOG(ERR, dev, "%s queue %u: deferred start is not supported", kind, id);
-    return -ENOTSUP;
+    IGB_PORT_LOG(ERR, dev,
+                 "Rx queue %u: with buffers of %u bytes of pool %s the port needs another receive "
+                 "function; stop it first",
+                 queue.queue_id, queue.buffer_size, queue.pool->name);
+    return -EBUSY;
 }
 
 int check_thresholds(const rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc,
@@ -210,8 +218,6 @@ int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
     if (const int ret = check_ring_size(dev, "Rx", id, nb_desc); ret != 0)
         return ret;
     nb_desc = ring_size_for(nb_desc);
-    if (const int ret = check_start(dev, "Rx", id, conf->rx_deferred_start != 0); ret != 0)
-        return ret;
     if (const int ret = check_rx_conf(dev, id, nb_desc, *conf, pool); ret != 0)
         return ret;
     const std::uint16_t buffer_size = buffer_size_of(dev, id, pool);
@@ -224,15 +230,20 @@ int rx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
         return -ENOMEM;
     queue->pool = pool;
     // Never more than half a ring: the rest must last until buffers come.
-    queue->free_thresh = conf->rx_free_thresh != 0
-                             ? std::max(conf->rx_free_thresh, batch_size)
-                             : std::min<std::uint16_t>(default_rx_free_thresh, nb_desc / 2);
+    queue->chosen_free_thresh = conf->rx_free_thresh != 0
+                                    ? std::max(conf->rx_free_thresh, batch_size)
+                                    : std::min<std::uint16_t>(default_rx_free_thresh, nb_desc / 2);
+    queue->free_thresh = never_rearm;
+    queue->deferred_start = conf->rx_deferred_start != 0;
     queue->buffer_size = buffer_size;
-    if (const int ret = hold_buffers(dev, *queue); ret != 0) {
+    int ret = hold_buffers(dev, *queue);
+    if (ret == 0)
+        ret = check_running(dev, *queue);
+    if (ret != 0) {
         destroy(dev, queue);
         return ret;
     }
-    queue->rearm_nb = nb_desc; // empty until dev_start()
+    queue->rearm_nb = nb_desc; // empty until it is started
     queue->doorbell = register_address(dev, reg::RDT(id));
     queue->rearm_data = rx_rearm_data(dev->data->port_id);
     // One full queue would otherwise hold up the packets of all others (Linux 7.3,
@@ -247,8 +258,6 @@ int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
     if (const int ret = check_ring_size(dev, "Tx", id, nb_desc); ret != 0)
         return ret;
     nb_desc = ring_size_for(nb_desc);
-    if (const int ret = check_start(dev, "Tx", id, conf->tx_deferred_start != 0); ret != 0)
-        return ret;
     if (const int ret = check_thresholds(dev, id, nb_desc, *conf); ret != 0)
         return ret;
 
@@ -263,7 +272,8 @@ int tx_queue_setup(rte_eth_dev *dev, std::uint16_t id, std::uint16_t nb_desc, un
     queue->in_flight.capacity = nb_desc;
     queue->fast_free =
         (dev->data->dev_conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE) != 0;
-    tx_reset(*queue);
+    queue->deferred_start = conf->tx_deferred_start != 0;
+    tx_close(*queue);
     dev->data->tx_queues[id] = queue;
     return 0;
 }
@@ -305,7 +315,8 @@ void rxq_info_get(rte_eth_dev *dev, std::uint16_t id, rte_eth_rxq_info *info) {
     info->rx_buf_size = queue.buffer_size;
     info->scattered_rx = 0;
     info->conf.rx_drop_en = queue.drop_when_full;
-    info->conf.rx_free_thresh = queue.free_thresh;
+    info->conf.rx_free_thresh = queue.chosen_free_thresh;
+    info->conf.rx_deferred_start = queue.deferred_start;
     info->conf.offloads = dev->data->dev_conf.rxmode.offloads;
 }
 
@@ -315,6 +326,7 @@ void txq_info_get(rte_eth_dev *dev, std::uint16_t id, rte_eth_txq_info *info) {
     info->nb_desc = queue.nb_desc;
     info->conf.tx_rs_thresh = batch_size;
     info->conf.tx_free_thresh = queue.free_thresh;
+    info->conf.tx_deferred_start = queue.deferred_start;
     info->conf.offloads = dev->data->dev_conf.txmode.offloads;
 }
 

@@ -163,6 +163,10 @@ public:
     [[nodiscard]] Result<> enable_tx_queue(std::uint16_t queue);
     [[nodiscard]] Result<> disable_rx_queue(std::uint16_t queue);
     [[nodiscard]] Result<> disable_tx_queue(std::uint16_t queue);
+    // Let a transmit queue send what it has, for a while.
+    void finish_tx_queue(std::uint16_t queue);
+    // Of a queue that is off: what is under way to memory arrives.
+    void settle();
     void enable_rx();
     void disable_rx();
     void disable_tx();

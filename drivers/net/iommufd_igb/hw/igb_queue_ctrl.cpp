@@ -96,6 +96,18 @@ Result<> Hw::disable_tx_queue(std::uint16_t queue) {
     return set_enable(reg::TXDCTL(queue), false, "disabling a transmit queue");
 }
 
+void Hw::finish_tx_queue(std::uint16_t queue) {
+    (void)wait(reg::TDH(queue), 0xFFFF, regs_.read(reg::TDT(queue)) & 0xFFFF, queue_deadline_us,
+               100);
+}
+
+// As long as Linux 7.3 waits for the receiver (igb_main.c, igb_down()); and no write of the
+// device's is behind its answer to a read.
+void Hw::settle() {
+    regs_.sleep_us(10'000);
+    regs_.read(reg::STATUS);
+}
+
 void Hw::enable_rx() {
     set_bits(reg::RCTL, 0, rctl::EN);
 }

@@ -34,6 +34,9 @@ namespace igb {
 // costs a write to the tail, which is a bus transaction, and in a virtual machine an exit.
 inline constexpr std::uint16_t default_rx_free_thresh = 64;
 
+// RxQueue::free_thresh of a queue that is not to be given any: beyond any ring.
+inline constexpr std::uint16_t never_rearm = UINT16_MAX;
+
 // Of a queue whose pool's mbufs carry no DMA addresses; see rxtx/igb_rx_lookup.cpp.
 struct RxLookup {
     bool enabled;
@@ -73,7 +76,10 @@ struct RxQueue {
     rte_iommufd_hold *pool_hold; // Keeps the pool's memory in the address space.
     rte_iova_t dma;
     std::uint16_t queue_id;
+    std::uint16_t chosen_free_thresh; // Of a queue that is started.
     bool drop_when_full;
+    bool deferred_start;
+    bool live; // The device may use the ring, or soon will.
     RxLookup lookup;
 };
 

@@ -127,6 +127,11 @@ void tx_reset(TxQueue &queue) {
     queue.nb_free = static_cast<std::uint16_t>(queue.nb_desc - 1);
 }
 
+void tx_close(TxQueue &queue) {
+    tx_reset(queue);
+    queue.nb_free = 0;
+}
+
 void tx_drain(TxQueue &queue) {
     while (queue.clean != queue.tail) {
         if (queue.sw_ring[queue.clean] != nullptr)

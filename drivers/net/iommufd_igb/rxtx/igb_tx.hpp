@@ -80,6 +80,8 @@ struct TxQueue {
     rte_iommufd_in_flight in_flight; // Registered while the device may read the ring.
     std::uint16_t queue_id;
     bool fast_free; // RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE.
+    bool deferred_start;
+    bool live; // The device may use the ring, or soon will.
 };
 
 // Name of the mempool ops whose mbufs carry DMA addresses.
@@ -94,6 +96,9 @@ std::int16_t find_pool_ops();
 
 // Empty ring: nothing sent, nothing to complete.
 void tx_reset(TxQueue &queue);
+
+// The same, and nothing is taken until tx_reset().
+void tx_close(TxQueue &queue);
 
 // Free every mbuf of the ring. The device must not use them any more.
 void tx_drain(TxQueue &queue);
