@@ -274,11 +274,4 @@ def end():
     tap.equal(testpmd().quit(), 0, "exit status of testpmd")
 
 
-@tap.test("buffers that are too small for the MTU are refused, with the size that is needed")
-def small_buffers():
-    program = Testpmd(lab.eal(lab.NICS[0]), ["--mbuf-size=1280"]).start()
-    tap.contains(program.output, "MTU 1500 needs Rx buffers of", "testpmd")
-    tap.equal(program.quit(), 0, "exit status of testpmd")
-
-
 tap.main()

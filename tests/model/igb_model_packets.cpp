@@ -101,11 +101,14 @@ Received Igb::receive(std::uint16_t queue, std::span<const std::uint8_t> frame,
         violation("SRRCTL.BSIZEPACKET is 0");
         return Received::Fault;
     }
-    if (std::uint64_t{rx_owned(queue)} * buffer_size < frame.size()) {
+    if (std::uint64_t{rx_owned(queue)} * buffer_size < frame.size() + crc_bytes) {
         at(peek(reg::SRRCTL(queue)) & srrctl::DROP_EN ? reg::RQDPC(queue) : reg::MPC)++;
         return Received::NoBuffers;
     }
-    if (!deliver(queue, frame, errors))
+    std::vector<std::uint8_t> bytes(frame.begin(), frame.end());
+    if (!(peek(reg::RCTL) & rctl::SECRC))
+        bytes.insert(bytes.end(), crc_bytes, crc_byte);
+    if (!deliver(queue, bytes, errors))
         return Received::Fault;
     at(reg::GPRC)++;
     const std::uint64_t octets =

@@ -49,7 +49,7 @@ TEST_F(EthdevTest, ProbeMakesAPort) {
     EXPECT_EQ(16, info.max_tx_queues);
     EXPECT_EQ(8, info.rx_desc_lim.nb_align);
     EXPECT_EQ(32, info.rx_desc_lim.nb_min);
-    EXPECT_EQ(9216, info.max_mtu);
+    EXPECT_EQ(9702, info.max_mtu);
     EXPECT_EQ(128, info.reta_size);
     ASSERT_EQ(0, rte_eth_macaddr_get(port_id, &mac));
     const rte_ether_addr expected = {{0x52, 0x54, 0x00, 0x12, 0x34, 0x56}};

@@ -60,6 +60,11 @@ bool looks_up(const rte_eth_dev *dev) {
     return false;
 }
 
+// Packets in several buffers, or of which the CRC is taken off.
+bool scatters(const rte_eth_dev *dev) {
+    return dev->data->scattered_rx != 0 || port_of(dev).settings.offloads.keep_crc;
+}
+
 #if defined(RTE_ARCH_X86_64)
 bool has(rte_cpu_flag_t flag) {
     return rte_cpu_get_flag_enabled(flag) > 0;
@@ -77,6 +82,7 @@ bool avx512(const rte_eth_dev *) {
 #endif
 
 constexpr RxVariant rx_variants[] = {
+    {rx_burst_scattered, scatters, "Scalar, scattered"},
     {rx_burst_lookup, looks_up, "Scalar, addresses looked up"},
 #if defined(RTE_ARCH_X86_64)
     {rx_burst_avx512, avx512, "Vector AVX512"},
@@ -129,6 +135,8 @@ void select_bursts(rte_eth_dev *dev) {
 }
 
 bool rx_burst_suits(const rte_eth_dev *dev, const RxQueue &queue) {
+    if (dev->rx_pkt_burst == rx_burst_scattered)
+        return true;
     return port_of(dev).settings.max_frame <= queue.buffer_size &&
            (!queue.lookup.enabled || dev->rx_pkt_burst == rx_burst_lookup);
 }

@@ -21,7 +21,8 @@ inline constexpr std::uint64_t supported_rss_types =
 
 inline constexpr std::uint64_t supported_rx_offloads =
     RTE_ETH_RX_OFFLOAD_VLAN_STRIP | RTE_ETH_RX_OFFLOAD_VLAN_FILTER | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM |
-    RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_RSS_HASH;
+    RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_RSS_HASH |
+    RTE_ETH_RX_OFFLOAD_SCATTER;
 
 inline constexpr std::uint64_t supported_tx_offloads =
     RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE | RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
@@ -29,7 +30,8 @@ inline constexpr std::uint64_t supported_tx_offloads =
     RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_SCTP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO;
 
 // Header, one VLAN tag and CRC: longest frame = MTU + this.
-inline constexpr std::uint32_t frame_overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 4;
+inline constexpr std::uint32_t frame_overhead =
+    RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + RTE_VLAN_HLEN;
 
 // Offloads and RSS of dev->data->dev_conf into settings; 0, or -EINVAL or -ENOTSUP after saying
 // why, with settings as they were.

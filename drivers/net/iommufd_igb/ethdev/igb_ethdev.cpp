@@ -137,6 +137,21 @@ Result<> identify(rte_eth_dev *dev) {
     return {};
 }
 
+// Frames come in several buffers where the application allows it, or where it leaves no other way:
+// as stock, which does not ask either (DPDK 22.11.11, igb_rxtx.c, eth_igb_rx_init()).
+void choose_scattered(rte_eth_dev *dev) {
+    const std::uint32_t frame = port_of(dev).settings.max_frame;
+    const std::uint32_t buffer = smallest_rx_buffer(dev);
+    const bool asked = (dev->data->dev_conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+
+    dev->data->scattered_rx = asked || frame > buffer;
+    if (!asked && frame > buffer)
+        IGB_PORT_LOG(NOTICE, dev,
+                     "frames of up to %" PRIu32 " bytes come in several Rx buffers, of which the "
+                     "smallest has %" PRIu32,
+                     frame, buffer);
+}
+
 // Every queue that was counted is set up.
 int check_queues(const rte_eth_dev *dev) {
     for (std::uint16_t i = 0; i < dev->data->nb_rx_queues; i++) {
@@ -195,8 +210,6 @@ int dev_start(rte_eth_dev *dev) {
 
     if (const int ret = check_queues(dev); ret != 0)
         return ret;
-    if (const int ret = check_buffers(dev, dev->data->mtu); ret != 0)
-        return ret;
     if (const int ret = report(dev, bring_up(dev)); ret != 0)
         return ret;
     if (port.dma_live) { // a stop had failed; the reset has now ended it
@@ -204,7 +217,8 @@ int dev_start(rte_eth_dev *dev) {
         drain_queues(dev);
     }
 
-    port.settings.max_frame = dev->data->mtu + frame_overhead;
+    port.settings.max_frame = longest_frame(dev, dev->data->mtu);
+    choose_scattered(dev);
     select_bursts(dev);
     int ret = program(dev);
     if (ret == 0)

@@ -22,8 +22,9 @@ namespace igb {
 struct RxQueue;
 struct TxQueue;
 
-// As Linux 7.3: MAX_STD_JUMBO_FRAME_SIZE in e1000_defines.h, used for max_mtu.
-inline constexpr std::uint16_t max_mtu = 9216;
+// Header, CRC and two VLAN tags are in the frame too.
+inline constexpr std::uint16_t max_mtu =
+    max_frame_length - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN - 2 * RTE_VLAN_HLEN;
 
 // Sums of the queues' own counters, which only the burst functions write.
 struct QueueSums {
@@ -118,8 +119,8 @@ int tx_queue_stop(rte_eth_dev *dev, std::uint16_t queue);
 int dev_infos_get(rte_eth_dev *dev, rte_eth_dev_info *info);
 int vlan_offload_set(rte_eth_dev *dev, int mask);
 int mtu_set(rte_eth_dev *dev, std::uint16_t mtu);
-// Whether every Rx queue's buffers hold a frame of that MTU; 0, or -EINVAL after saying why.
-int check_buffers(const rte_eth_dev *dev, std::uint16_t mtu);
+// The longest frame that a port takes, with its CRC, in bytes.
+std::uint32_t longest_frame(const rte_eth_dev *dev, std::uint16_t mtu);
 
 // ethdev/igb_ethdev_filter.cpp
 int promiscuous_enable(rte_eth_dev *dev);

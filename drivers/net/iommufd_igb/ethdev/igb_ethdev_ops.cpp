@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cinttypes>
 #include <cstring>
 
 #include "ethdev/igb_config.hpp"
@@ -47,7 +48,7 @@ int dev_infos_get(rte_eth_dev *, rte_eth_dev_info *info) {
     info->flow_type_rss_offloads = supported_rss_types;
     info->rx_offload_capa = supported_rx_offloads;
     info->tx_offload_capa = supported_tx_offloads;
-    info->rx_desc_lim = ring_limits(1);
+    info->rx_desc_lim = ring_limits(rx_max_segments);
     info->tx_desc_lim = ring_limits(tx_max_segments);
     // rx_free_thresh 0: by the size of the ring.
     info->default_txconf.tx_rs_thresh = batch_size;
@@ -67,27 +68,26 @@ int vlan_offload_set(rte_eth_dev *dev, int) {
     return 0;
 }
 
-// Every frame the MTU allows must fit into one buffer: there is no scattered Rx yet.
-int check_buffers(const rte_eth_dev *dev, std::uint16_t mtu) {
-    const std::uint32_t buffer = smallest_rx_buffer(dev);
-
-    if (mtu + frame_overhead <= buffer)
-        return 0;
-    IGB_PORT_LOG(ERR, dev,
-                 "MTU %u needs Rx buffers of %u bytes, the smallest has %u; take a pool with "
-                 "a larger data room or a smaller MTU (scattered Rx is not supported)",
-                 mtu, mtu + frame_overhead, buffer);
-    return -EINVAL;
+std::uint32_t longest_frame(const rte_eth_dev *, std::uint16_t mtu) {
+    return mtu + frame_overhead;
 }
 
 int mtu_set(rte_eth_dev *dev, std::uint16_t mtu) {
     Settings &settings = port_of(dev).settings;
+    const std::uint32_t frame = longest_frame(dev, mtu);
+    const std::uint32_t buffer = smallest_rx_buffer(dev);
 
     if (!dev->data->dev_started)
-        return 0; // dev_start() checks and programs it
-    if (const int ret = check_buffers(dev, mtu); ret != 0)
-        return ret;
-    settings.max_frame = mtu + frame_overhead;
+        return 0; // dev_start() programs it
+    if (frame > buffer && !dev->data->scattered_rx) {
+        IGB_PORT_LOG(ERR, dev,
+                     "MTU %u needs Rx buffers of %" PRIu32 " bytes, the smallest has %" PRIu32
+                     ": stop the port first, for its frames come in several then, or ask for "
+                     "RTE_ETH_RX_OFFLOAD_SCATTER",
+                     mtu, frame, buffer);
+        return -EINVAL;
+    }
+    settings.max_frame = frame;
     hw_of(dev).apply_max_frame(settings.max_frame);
     return 0;
 }

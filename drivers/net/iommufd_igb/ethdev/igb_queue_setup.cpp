@@ -313,7 +313,7 @@ void rxq_info_get(rte_eth_dev *dev, std::uint16_t id, rte_eth_rxq_info *info) {
     info->mp = queue.pool;
     info->nb_desc = queue.nb_desc;
     info->rx_buf_size = queue.buffer_size;
-    info->scattered_rx = 0;
+    info->scattered_rx = dev->data->scattered_rx;
     info->conf.rx_drop_en = queue.drop_when_full;
     info->conf.rx_free_thresh = queue.chosen_free_thresh;
     info->conf.rx_deferred_start = queue.deferred_start;

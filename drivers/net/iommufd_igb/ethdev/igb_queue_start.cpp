@@ -48,6 +48,7 @@ TxRing ring_of(const TxQueue &queue) {
 int program_rx_queue(rte_eth_dev *dev, std::uint16_t id) {
     RxQueue &queue = rx_queue_of(dev, id);
 
+    queue.crc_bytes = port_of(dev).settings.offloads.keep_crc ? RTE_ETHER_CRC_LEN : 0;
     if (rx_fill(queue) != 0) {
         IGB_PORT_LOG(ERR, dev, "Rx queue %u: pool %s has fewer than %u mbufs left%s", id,
                      queue.pool->name, queue.nb_desc,

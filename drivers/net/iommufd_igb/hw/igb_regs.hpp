@@ -32,6 +32,10 @@ inline constexpr std::uint32_t register_space = 0x20000;
 // What a read returns from a device that is gone: no completion, all ones.
 inline constexpr std::uint32_t no_device = 0xFFFFFFFF;
 
+// Longest frame with its CRC, in bytes: what RLPML takes (Linux 7.3, igb/e1000_defines.h,
+// MAX_JUMBO_FRAME_SIZE).
+inline constexpr std::uint16_t max_frame_length = 0x2600;
+
 // Bytes of a receive or transmit descriptor.
 inline constexpr std::uint32_t desc_size = 16;
 

@@ -28,6 +28,7 @@ struct RxOffloads {
     bool ip_checksum = false; // check the IPv4 header's
     bool l4_checksum = false; // check TCP's and UDP's
     bool vlan_strip = false;  // tags go from the frame to the descriptor, on all queues
+    bool keep_crc = false;    // the CRC comes with the frame
     bool vlan_filter = false; // tagged frames come only if their VLAN is known
 };
 

@@ -9,20 +9,6 @@
 
 namespace igb {
 
-namespace {
-
-// A batch of descriptors for the mbufs beside them.
-inline void rearm_descs_scalar(RxDesc *descs, rte_mbuf *const *mbufs) {
-#pragma GCC unroll 4
-    for (std::uint16_t i = 0; i < batch_size; i++) {
-        const RxDesc empty = rx_desc_read(rte_mbuf_data_iova_default(mbufs[i]));
-        store(descs[i].lo, empty.lo);
-        store(descs[i].hi, empty.hi);
-    }
-}
-
-} // namespace
-
 // A descriptor that is no good packet: errors, a length the buffer cannot have, or a part
 // of a packet in several descriptors. The buffer goes back to the pool. A packet counts
 // once, however many descriptors it has.
@@ -50,6 +36,7 @@ int rx_fill(RxQueue &queue) {
     queue.rearm_start = 0;
     queue.rearm_nb = 0;
     queue.discarding = false;
+    queue.first_segment = nullptr;
     return 0;
 }
 
@@ -60,6 +47,8 @@ void rx_drain(RxQueue &queue) {
         const std::uint16_t index = static_cast<std::uint16_t>((queue.next + i) % queue.nb_desc);
         rte_mempool_put(queue.pool, queue.sw_ring[index]);
     }
+    rte_pktmbuf_free(queue.first_segment); // which are no longer in the ring
+    queue.first_segment = nullptr;
     queue.rearm_nb = queue.nb_desc;
     if (queue.lookup.enabled)
         rx_lookup_drain(queue);

@@ -50,6 +50,10 @@ struct RxLookup {
     rte_iova_t dma[batch_size];
 };
 
+// Most segments of a packet: the longest frame in the smallest buffers that the device can be told
+// of. More are of no frame.
+inline constexpr std::uint16_t rx_max_segments = (max_frame_length + 1023) / 1024;
+
 struct RxQueue {
     // Touched by every burst.
     RxDesc *ring;
@@ -70,6 +74,10 @@ struct RxQueue {
     std::uint64_t bytes;
     std::uint64_t errors;   // Packets dropped: errors, too long, or in several descriptors.
     std::uint64_t no_mbufs; // Rearms that found the pool empty.
+    // Of rx_burst_scattered() alone: a packet whose last descriptor has not come yet.
+    rte_mbuf *first_segment;
+    rte_mbuf *last_segment;
+    std::uint32_t crc_bytes; // At the end of each packet, which no segment is to show.
 
     // Set-up.
     alignas(RTE_CACHE_LINE_SIZE) const rte_memzone *zone;
@@ -102,6 +110,9 @@ void rx_lookup_free(RxQueue &queue);
 int rx_lookup_fill(RxQueue &queue);
 void rx_lookup_drain(RxQueue &queue);
 
+// What rx_burst_lookup() does for the descriptors of such a queue that need buffers.
+void rx_lookup_rearm(RxQueue &queue);
+
 // Give the buffer of a descriptor that is no good packet back, and count the packet.
 void rx_discard(RxQueue &queue, rte_mbuf *mbuf, std::uint32_t status);
 
@@ -117,6 +128,9 @@ std::uint32_t rx_queue_count(const RxQueue &queue);
 
 // eth_rx_burst_t, scalar.
 std::uint16_t rx_burst_scalar(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
+
+// The same for packets in several buffers, and with a CRC that is kept; of whatever pool.
+std::uint16_t rx_burst_scattered(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);
 
 // The same for a port with a queue whose buffers are looked up, and for all of its queues.
 std::uint16_t rx_burst_lookup(void *queue, rte_mbuf **packets, std::uint16_t nb_packets);

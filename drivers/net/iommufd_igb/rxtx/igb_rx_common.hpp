@@ -45,6 +45,16 @@ inline void fill_mbuf(rte_mbuf *mbuf, std::uint64_t rearm_data, std::uint64_t lo
     put_field(mbuf, offsetof(rte_mbuf, hash.rss), static_cast<std::uint32_t>(lo >> 32));
 }
 
+// A batch of descriptors for the mbufs beside them.
+inline void rearm_descs_scalar(RxDesc *descs, rte_mbuf *const *mbufs) {
+#pragma GCC unroll 4
+    for (std::uint16_t i = 0; i < batch_size; i++) {
+        const RxDesc empty = rx_desc_read(rte_mbuf_data_iova_default(mbufs[i]));
+        store(descs[i].lo, empty.lo);
+        store(descs[i].hi, empty.hi);
+    }
+}
+
 // Give the descriptors from rearm_start on buffers of the pool, a batch at a time.
 //
 // rearm_descs: writes a batch of descriptors for the mbufs beside them,

@@ -148,6 +148,7 @@ int rx_lookup_fill(RxQueue &queue) {
     queue.rearm_start = 0;
     queue.rearm_nb = queue.nb_desc;
     queue.discarding = false;
+    queue.first_segment = nullptr;
     while (queue.rearm_nb > 0) {
         if (!rearm_batch(queue)) {
             rx_drain(queue);
@@ -166,6 +167,10 @@ void rx_lookup_drain(RxQueue &queue) {
         rte_mempool_put(queue.pool, lookup.rejected[i]);
     lookup.nb_ready = 0;
     lookup.nb_rejected = 0;
+}
+
+void rx_lookup_rearm(RxQueue &queue) {
+    rearm_looked_up(queue);
 }
 
 std::uint16_t rx_burst_lookup(void *opaque, rte_mbuf **packets, std::uint16_t nb_packets) {

@@ -20,6 +20,7 @@
 #include <cstdint>
 
 #include <bus_iommufd_driver.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_memzone.h>
@@ -29,8 +30,8 @@
 
 namespace igb {
 
-// Longest packet sent, in bytes without CRC: MTU 9216, which Linux 7.3 allows, and header.
-inline constexpr std::uint16_t tx_max_length = 9216 + 14 + 4;
+// Longest packet sent, in bytes without CRC.
+inline constexpr std::uint16_t tx_max_length = max_frame_length - RTE_ETHER_CRC_LEN;
 
 // Most descriptors of a packet, one for its context among them. The smallest ring has as many free
 // when all is sent: the batch that is being filled stays.
