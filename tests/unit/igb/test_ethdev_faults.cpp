@@ -140,6 +140,19 @@ TEST_F(EthdevFaultTest, StopWithAQueueThatStaysOn) {
     EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
 }
 
+TEST_F(EthdevFaultTest, StopOfADeviceThatHasGone) {
+    bring_up();
+    device().faults.absent = true;
+    const std::uint64_t before = device().now_us();
+    test::LogCapture log;
+    EXPECT_EQ(0, rte_eth_dev_stop(port_id));
+    EXPECT_LT(device().now_us() - before, 200'000u) << "nobody waits for semaphores of a PHY";
+    EXPECT_EQ(0u, rte_mempool_in_use_count(pool));
+    EXPECT_NE(std::string::npos, log.text().find("the device does not answer")) << log.text();
+    EXPECT_EQ(-ENODEV, rte_eth_dev_set_link_up(port_id));
+    EXPECT_LT(device().now_us() - before, 200'000u);
+}
+
 TEST_F(EthdevFaultTest, StopWithoutBusMasterOff) {
     bring_up();
     bus().bus_master_off_error = -EIO;

@@ -188,6 +188,7 @@ private:
     [[nodiscard]] Result<> lock_sw_fw(std::uint32_t resource);
     void unlock_sw_fw(std::uint32_t resource);
     [[nodiscard]] std::uint32_t phy_resource() const;
+    [[nodiscard]] Result<> check_present() const;
     // Whether the register of the PHY had to be written for it.
     [[nodiscard]] Result<bool> change_phy(std::uint8_t address, std::uint16_t clear,
                                           std::uint16_t set);

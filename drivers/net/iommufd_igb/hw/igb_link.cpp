@@ -7,6 +7,8 @@
 
 #include "hw/igb_hw.hpp"
 
+#include <cerrno>
+
 namespace igb {
 
 namespace {
@@ -26,7 +28,15 @@ constexpr std::uint16_t anar_of(std::uint8_t modes) {
 
 } // namespace
 
+// Every access to the PHY of a device that is gone would wait for its semaphores.
+Result<> Hw::check_present() const {
+    if (regs_.read(reg::STATUS) == no_device)
+        return failure(ENODEV, "reading STATUS: the device does not answer");
+    return {};
+}
+
 Result<> Hw::start_link(const LinkSettings &wanted) {
+    TRY(check_present());
     return wanted.fixed ? force_link(wanted) : negotiate_link(wanted);
 }
 
@@ -78,6 +88,7 @@ Result<> Hw::force_link(const LinkSettings &wanted) {
 }
 
 Result<> Hw::stop_link() {
+    TRY(check_present());
     TRY(change_phy(phy::BMCR, 0, phy::BMCR_POWER_DOWN));
     return {};
 }
