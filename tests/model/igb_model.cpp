@@ -25,9 +25,14 @@ constexpr std::uint32_t canonical(std::uint32_t offset) {
     return offset;
 }
 
+// Octets, whose high half clears both.
+constexpr bool is_low_half(std::uint32_t offset) {
+    return offset == reg::GORCL || offset == reg::GOTCL || offset == 0x40C0 || offset == 0x40C8;
+}
+
 constexpr bool clears_on_read(std::uint32_t offset) {
-    if (offset == reg::ICR ||
-        (offset >= 0x4000 && offset < 0x4124 && offset != reg::GORCL && offset != reg::GOTCL))
+    if (offset == reg::ICR || offset == 0x4228 ||
+        (offset >= 0x4000 && offset < 0x4124 && !is_low_half(offset)))
         return true;
     for (std::uint16_t queue = 0; queue < max_queues; queue++)
         if (offset == reg::RQDPC(queue))
@@ -140,7 +145,7 @@ std::uint32_t Igb::read_side_effects(std::uint32_t offset) {
         at(offset) = value | swsm::SMBI;
     } else if (offset == reg::SW_FW_SYNC) {
         value |= faults.sw_fw_held;
-    } else if (offset == reg::GORCH || offset == reg::GOTCH) {
+    } else if (is_low_half(offset - 4)) {
         at(offset) = 0;
         at(offset - 4) = 0;
     } else if (clears_on_read(offset)) {

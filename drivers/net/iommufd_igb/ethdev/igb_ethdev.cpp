@@ -305,6 +305,9 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.vlan_offload_set = vlan_offload_set;
     ops.stats_get = stats_op<stats_get>();
     ops.stats_reset = stats_reset;
+    ops.xstats_get = xstats_get;
+    ops.xstats_get_names = xstats_get_names;
+    ops.xstats_reset = stats_reset;
     ops.rx_queue_setup = rx_queue_setup;
     ops.rx_queue_release = rx_queue_release;
     ops.tx_queue_setup = tx_queue_setup;

@@ -147,11 +147,17 @@ int rss_hash_conf_get(rte_eth_dev *dev, rte_eth_rss_conf *conf);
 // igb_ethdev_stats.cpp
 int stats_get(rte_eth_dev *dev, rte_eth_stats &stats, QueueStats *queues);
 int stats_reset(rte_eth_dev *dev);
+// What the registers with names of their own have counted.
+Counts stats_counts(rte_eth_dev *dev);
 // Add the registers' counts up, before a reset of the device loses them for instance.
 void stats_collect(rte_eth_dev *dev);
 // Keep what a queue has counted, which is about to be released.
 void stats_keep(rte_eth_dev *dev, const RxQueue &queue);
 void stats_keep(rte_eth_dev *dev, const TxQueue &queue);
+
+// ethdev/igb_ethdev_xstats.cpp
+int xstats_get(rte_eth_dev *dev, rte_eth_xstat *xstats, unsigned int size);
+int xstats_get_names(rte_eth_dev *dev, rte_eth_xstat_name *names, unsigned int size);
 
 // ethdev/igb_burst_mode.cpp
 // Choose the burst functions for the port's configuration.

@@ -116,6 +116,14 @@ int stats_get(rte_eth_dev *dev, rte_eth_stats &out, QueueStats *queues) {
     return 0;
 }
 
+Counts stats_counts(rte_eth_dev *dev) {
+    Port &port = port_of(dev);
+    const StatsGuard guard(port);
+
+    collect(dev);
+    return port.stats.counts;
+}
+
 int stats_reset(rte_eth_dev *dev) {
     Port &port = port_of(dev);
     const StatsGuard guard(port);

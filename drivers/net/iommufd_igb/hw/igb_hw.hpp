@@ -26,6 +26,7 @@
 #include <array>
 #include <cstdint>
 
+#include "hw/igb_counters.hpp"
 #include "hw/igb_osdep.hpp"
 #include "hw/igb_regs.hpp"
 #include "hw/igb_result.hpp"
@@ -63,6 +64,7 @@ struct TxRing {
 
 // Statistics registers, summed up since clear_stats().
 struct HwStats {
+    Counts counts{};
     std::uint64_t rx_packets = 0;
     std::uint64_t rx_bytes = 0; // From destination address to CRC.
     std::uint64_t tx_packets = 0;

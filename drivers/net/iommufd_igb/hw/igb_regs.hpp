@@ -91,6 +91,8 @@ inline constexpr std::uint32_t GORCH = 0x0408C; // reading it clears both halves
 inline constexpr std::uint32_t GOTCL = 0x04090;
 inline constexpr std::uint32_t GOTCH = 0x04094; // the same
 inline constexpr std::uint32_t ROC = 0x040AC;   // longer than RCTL.LPE and RLPML allow
+inline constexpr std::uint32_t TPR = 0x040D0;   // more by name: igb_counters.hpp
+inline constexpr std::uint32_t TPT = 0x040D4;
 
 // Start of a receive queue's register block. The first four queues keep the addresses of
 // the 82575, 0x100 apart; the other twelve are 0x40 apart (QEMU maps both forms of 0..3).

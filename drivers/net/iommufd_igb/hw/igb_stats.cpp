@@ -25,16 +25,21 @@ std::uint64_t read_octets(Registers regs, std::uint32_t low, std::uint32_t high)
 HwStats Hw::take_stats(std::uint16_t nb_rx_queues) {
     HwStats taken;
 
+    for (std::size_t i = 0; i < counters.size(); i++)
+        taken.counts[i] = counters[i].high != 0
+                              ? read_octets(regs_, counters[i].low, counters[i].high)
+                              : regs_.read(counters[i].low);
     taken.rx_packets = regs_.read(reg::GPRC);
     taken.tx_packets = regs_.read(reg::GPTC);
     taken.rx_bytes = read_octets(regs_, reg::GORCL, reg::GORCH);
     taken.tx_bytes = read_octets(regs_, reg::GOTCL, reg::GOTCH);
-    taken.rx_missed = regs_.read(reg::MPC);
-    for (const std::uint32_t counter :
-         {reg::CRCERRS, reg::ALGNERRC, reg::RXERRC, reg::RLEC, reg::CEXTERR})
-        taken.rx_errors += regs_.read(counter);
-    for (const std::uint32_t counter : {reg::ECOL, reg::LATECOL})
-        taken.tx_errors += regs_.read(counter);
+    taken.rx_missed = taken.counts[counter_of(reg::MPC)];
+    taken.rx_errors = regs_.read(reg::RXERRC);
+    for (const std::size_t counter : {counter_of(reg::CRCERRS), counter_of(reg::ALGNERRC),
+                                      counter_of(reg::RLEC), counter_of(reg::CEXTERR)})
+        taken.rx_errors += taken.counts[counter];
+    for (const std::size_t counter : {counter_of(reg::ECOL), counter_of(reg::LATECOL)})
+        taken.tx_errors += taken.counts[counter];
     for (std::uint16_t queue = 0; queue < nb_rx_queues && queue < max_queues; queue++)
         taken.rx_queue_dropped[queue] = regs_.read(reg::RQDPC(queue));
     return taken;
@@ -46,6 +51,8 @@ void Hw::read_stats(HwStats &stats, std::uint16_t nb_rx_queues) {
     // A device that has gone meanwhile has answered with ones, which nobody has counted.
     if (regs_.read(reg::STATUS) == no_device)
         return;
+    for (std::size_t i = 0; i < counters.size(); i++)
+        stats.counts[i] += taken.counts[i];
     stats.rx_packets += taken.rx_packets;
     stats.tx_packets += taken.tx_packets;
     stats.rx_bytes += taken.rx_bytes;
