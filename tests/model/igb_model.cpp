@@ -87,6 +87,7 @@ void Igb::reset(bool power_on) {
     std::memset(regs_.get(), 0, register_space);
     at(reg::CTRL) = ctrl::FD;
     at(reg::EECD) = eecd::PRES | (faults.no_auto_read ? 0 : eecd::AUTO_RD);
+    at(reg::RXPBS) = 64;
     at(reg::SWSM) = swsm;
     at(reg::RAL0) = std::uint32_t{nvm[0]} | std::uint32_t{nvm[1]} << 16;
     at(reg::RAH0) = std::uint32_t{nvm[2]} | rah::AV;
@@ -96,6 +97,7 @@ void Igb::reset(bool power_on) {
     phy = {};
     phy[phy::BMCR] = phy::BMCR_AUTONEG;
     phy[phy::ANAR] = phy::ANAR_SPEEDS | 1;
+    phy[phy::ANLPAR] = other_end;
     phy[phy::GBCR] = phy::GBCR_FULL;
     phy[phy::PORT_CTRL] = phy::PORT_CTRL_AUTO_MDIX;
     phy[phy::ID1] = phy_id >> 16;

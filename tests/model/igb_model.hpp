@@ -98,7 +98,8 @@ public:
     Faults faults;
     bool cable = true;
     bool bus_master = true;
-    std::array<std::uint16_t, 64> nvm{};
+    std::array<std::uint16_t, 128> nvm{};
+    std::uint16_t other_end = 0; // ANLPAR: what it offers
     std::array<std::uint16_t, 32> phy{};
     std::vector<Access> log;                           // Of read() and write().
     std::function<void(std::uint32_t offset)> on_read; // Before a register answers.

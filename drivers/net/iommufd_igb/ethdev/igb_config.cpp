@@ -175,6 +175,7 @@ int parse_config(const rte_eth_dev *dev, Settings &settings) {
         return ret;
     if (const int ret = parse_link(dev, link); ret != 0)
         return ret;
+    link.pause = settings.flow_control.mode;
     settings.link = link;
     settings.rss = rss;
     settings.offloads = parse_rx_offloads(dev->data->dev_conf.rxmode.offloads);

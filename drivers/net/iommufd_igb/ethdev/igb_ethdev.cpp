@@ -308,6 +308,8 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.xstats_get = xstats_get;
     ops.xstats_get_names = xstats_get_names;
     ops.xstats_reset = stats_reset;
+    ops.flow_ctrl_get = flow_ctrl_get;
+    ops.flow_ctrl_set = flow_ctrl_set;
     ops.rx_queue_setup = rx_queue_setup;
     ops.rx_queue_release = rx_queue_release;
     ops.tx_queue_setup = tx_queue_setup;

@@ -138,6 +138,10 @@ int link_update(rte_eth_dev *dev, int wait_to_complete);
 int set_link_up(rte_eth_dev *dev);
 int set_link_down(rte_eth_dev *dev);
 
+// ethdev/igb_ethdev_flow_control.cpp
+int flow_ctrl_get(rte_eth_dev *dev, rte_eth_fc_conf *conf);
+int flow_ctrl_set(rte_eth_dev *dev, rte_eth_fc_conf *conf);
+
 // ethdev/igb_ethdev_rss.cpp
 int reta_update(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t size);
 int reta_query(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t size);

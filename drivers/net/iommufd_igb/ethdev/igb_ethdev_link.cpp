@@ -33,7 +33,12 @@ int link_update(rte_eth_dev *dev, int wait_to_complete) {
         }
     }
 
+    rte_eth_link before{};
     rte_eth_link state{};
+    (void)rte_eth_linkstatus_get(dev, &before);
+    if (link.up && before.link_status == RTE_ETH_LINK_DOWN &&
+        port.settings.flow_control.mode != pause::NONE)
+        (void)report(dev, hw_of(dev).resolve_flow_control(port.settings.flow_control));
     state.link_status = link.up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN;
     state.link_speed = link.up ? link.speed_mbps : std::uint32_t{RTE_ETH_SPEED_NUM_NONE};
     state.link_duplex = link.full_duplex ? RTE_ETH_LINK_FULL_DUPLEX : RTE_ETH_LINK_HALF_DUPLEX;

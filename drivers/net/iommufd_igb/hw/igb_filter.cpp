@@ -56,6 +56,7 @@ void Hw::apply(const Settings &settings) {
     apply_max_frame(settings.max_frame);
     apply_offloads(settings.offloads);
     apply_rss(settings.rss);
+    apply_flow_control(settings.flow_control);
 }
 
 void Hw::apply_table(std::uint32_t first, const FilterTable &table) {

@@ -119,6 +119,13 @@ public:
     // Power the PHY down: the other end sees the link go.
     [[nodiscard]] Result<> stop_link();
     [[nodiscard]] Link link() const;
+    // What is told to a link that is up: PAUSE frames as wanted, or as both ends have agreed.
+    void apply_flow_control(const FlowControl &wanted);
+    [[nodiscard]] Result<> resolve_flow_control(const FlowControl &wanted);
+    // Of pause::, as the device has it now.
+    [[nodiscard]] std::uint8_t pause_mode() const;
+    // Bytes of the receiver's packet buffer.
+    [[nodiscard]] std::uint32_t packet_buffer_size() const;
 
     // igb_filter.cpp
 
@@ -191,6 +198,7 @@ private:
     void unlock_sw_fw(std::uint32_t resource);
     [[nodiscard]] std::uint32_t phy_resource() const;
     [[nodiscard]] Result<> check_present() const;
+    void set_pause_mode(std::uint8_t mode);
     // Whether the register of the PHY had to be written for it.
     [[nodiscard]] Result<bool> change_phy(std::uint8_t address, std::uint16_t clear,
                                           std::uint16_t set);

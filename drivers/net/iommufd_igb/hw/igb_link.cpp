@@ -19,6 +19,14 @@ constexpr std::uint16_t without(std::uint16_t value, std::uint16_t bits) {
     return static_cast<std::uint16_t>(value & ~bits);
 }
 
+// What is offered for what is wanted; RX alone cannot be, so it is both, and TX is kept off by
+// resolve_flow_control() (e1000_phy_setup_autoneg(), e1000_config_fc_after_link_up_generic()).
+constexpr std::uint16_t pause_bits(std::uint8_t mode) {
+    if (mode & pause::RX)
+        return phy::AN_PAUSE | phy::AN_ASYMMETRIC;
+    return mode & pause::TX ? phy::AN_ASYMMETRIC : std::uint16_t{0};
+}
+
 constexpr std::uint16_t anar_of(std::uint8_t modes) {
     return static_cast<std::uint16_t>((modes & link_mode::M10_HALF ? phy::ANAR_10_HALF : 0) |
                                       (modes & link_mode::M10_FULL ? phy::ANAR_10_FULL : 0) |
@@ -53,7 +61,9 @@ Result<bool> Hw::change_phy(std::uint8_t address, std::uint16_t clear, std::uint
 Result<> Hw::negotiate_link(const LinkSettings &wanted) {
     set_bits(reg::CTRL, ctrl::FRCSPD | ctrl::FRCDPX, ctrl::SLU);
 
-    bool changed = TRY(change_phy(phy::ANAR, phy::ANAR_SPEEDS, anar_of(wanted.modes)));
+    bool changed = TRY(
+        change_phy(phy::ANAR, phy::ANAR_SPEEDS | phy::AN_PAUSE | phy::AN_ASYMMETRIC,
+                   static_cast<std::uint16_t>(anar_of(wanted.modes) | pause_bits(wanted.pause))));
     changed |= TRY(change_phy(phy::GBCR, phy::GBCR_HALF | phy::GBCR_FULL,
                               wanted.modes & link_mode::M1000_FULL ? phy::GBCR_FULL : 0));
     changed |= TRY(change_phy(phy::PORT_CTRL, phy::PORT_CTRL_FORCE_MDIX, phy::PORT_CTRL_AUTO_MDIX));
@@ -105,6 +115,57 @@ Link Hw::link() const {
     else if ((value & status::SPEED_MASK) == status::SPEED_100)
         speed = 100;
     return {.up = true, .full_duplex = (value & status::FD) != 0, .speed_mbps = speed};
+}
+
+void Hw::set_pause_mode(std::uint8_t mode) {
+    set_bits(reg::CTRL, ctrl::RFCE | ctrl::TFCE,
+             (mode & pause::RX ? ctrl::RFCE : 0) | (mode & pause::TX ? ctrl::TFCE : 0));
+}
+
+std::uint8_t Hw::pause_mode() const {
+    const std::uint32_t value = regs_.read(reg::CTRL);
+
+    return static_cast<std::uint8_t>((value & ctrl::RFCE ? pause::RX : pause::NONE) |
+                                     (value & ctrl::TFCE ? pause::TX : pause::NONE));
+}
+
+// As igb_get_rx_buffer_size() of stock.
+std::uint32_t Hw::packet_buffer_size() const {
+    return (regs_.read(reg::RXPBS) & 0xFFFF) << 10;
+}
+
+void Hw::apply_flow_control(const FlowControl &wanted) {
+    const bool sends = (wanted.mode & pause::TX) != 0;
+
+    regs_.write(reg::FCT, flow_control::TYPE);
+    regs_.write(reg::FCAH, flow_control::ADDRESS_HIGH);
+    regs_.write(reg::FCAL, flow_control::ADDRESS_LOW);
+    regs_.write(reg::FCTTV, wanted.time);
+    regs_.write(reg::FCRTL,
+                sends ? wanted.low_water | (wanted.send_xon ? flow_control::FCRTL_XONE : 0) : 0);
+    regs_.write(reg::FCRTH, sends ? wanted.high_water : 0);
+    set_bits(reg::RCTL, rctl::PMCF, wanted.forward_control_frames ? rctl::PMCF : 0);
+    set_pause_mode(wanted.mode);
+}
+
+// The table of IEEE 802.3 that e1000_config_fc_after_link_up_generic() prints, and no PAUSE frames
+// at half duplex. Of a speed that is fixed nobody has been asked.
+Result<> Hw::resolve_flow_control(const FlowControl &wanted) {
+    if (!(TRY(read_phy(phy::BMCR)) & phy::BMCR_AUTONEG))
+        return {};
+    const std::uint16_t own = TRY(read_phy(phy::ANAR));
+    const std::uint16_t other = TRY(read_phy(phy::ANLPAR));
+    constexpr std::uint16_t both = phy::AN_PAUSE | phy::AN_ASYMMETRIC;
+    std::uint8_t mode = pause::NONE;
+
+    if (own & other & phy::AN_PAUSE)
+        mode = pause::FULL;
+    else if ((own & both) == phy::AN_ASYMMETRIC && (other & both) == both)
+        mode = pause::TX;
+    else if ((own & both) == both && (other & both) == phy::AN_ASYMMETRIC)
+        mode = pause::RX;
+    set_pause_mode(link().full_duplex ? mode & wanted.mode : pause::NONE);
+    return {};
 }
 
 } // namespace igb

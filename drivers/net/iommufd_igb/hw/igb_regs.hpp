@@ -47,12 +47,19 @@ inline constexpr std::uint32_t EECD = 0x00010;
 inline constexpr std::uint32_t EERD = 0x00014; // SDM p. 44
 inline constexpr std::uint32_t CTRL_EXT = 0x00018;
 inline constexpr std::uint32_t MDIC = 0x00020;
+inline constexpr std::uint32_t FCAL = 0x00028;
+inline constexpr std::uint32_t FCAH = 0x0002C;
+inline constexpr std::uint32_t FCT = 0x00030;
 inline constexpr std::uint32_t ICR = 0x000C0; // clears on read
 inline constexpr std::uint32_t IMC = 0x000D8;
 inline constexpr std::uint32_t RCTL = 0x00100;
+inline constexpr std::uint32_t FCTTV = 0x00170;
 inline constexpr std::uint32_t TCTL = 0x00400;
 inline constexpr std::uint32_t EIMC = 0x01528;
 inline constexpr std::uint32_t EIAC = 0x0152C;
+inline constexpr std::uint32_t FCRTL = 0x02160;
+inline constexpr std::uint32_t FCRTH = 0x02168;
+inline constexpr std::uint32_t RXPBS = 0x02404; // packet buffer of the receiver, in KiB
 inline constexpr std::uint32_t RXCSUM = 0x05000;
 inline constexpr std::uint32_t RLPML = 0x05004;
 inline constexpr std::uint32_t MTA = 0x05200;  // 128 words
@@ -164,9 +171,19 @@ inline constexpr std::uint32_t SPD_MASK = 3u << 8; // forced speed: 00b is 10 Mb
 inline constexpr std::uint32_t SPD_100 = 1u << 8;
 inline constexpr std::uint32_t FRCSPD = 1u << 11;
 inline constexpr std::uint32_t FRCDPX = 1u << 12;
-inline constexpr std::uint32_t RST = 1u << 26; // clears itself
-inline constexpr std::uint32_t VME = 1u << 30; // strip VLAN tags
+inline constexpr std::uint32_t RST = 1u << 26;  // clears itself
+inline constexpr std::uint32_t RFCE = 1u << 27; // PAUSE frames from the other end hold us up
+inline constexpr std::uint32_t TFCE = 1u << 28; // and are sent when the packet buffer fills
+inline constexpr std::uint32_t VME = 1u << 30;  // strip VLAN tags
 } // namespace ctrl
+
+// The address and the type of PAUSE frames, 01:80:C2:00:00:01 and 8808h.
+namespace flow_control {
+inline constexpr std::uint32_t ADDRESS_LOW = 0x00C28001;
+inline constexpr std::uint32_t ADDRESS_HIGH = 0x00000100;
+inline constexpr std::uint32_t TYPE = 0x8808;
+inline constexpr std::uint32_t FCRTL_XONE = 1u << 31; // say when there is room again
+} // namespace flow_control
 
 namespace status {
 inline constexpr std::uint32_t FD = 1u << 0;
@@ -216,6 +233,7 @@ inline constexpr std::uint8_t BMSR = 1;
 inline constexpr std::uint8_t ID1 = 2;
 inline constexpr std::uint8_t ID2 = 3;
 inline constexpr std::uint8_t ANAR = 4;       // what is advertised, 10 and 100 Mb/s
+inline constexpr std::uint8_t ANLPAR = 5;     // the same of the other end
 inline constexpr std::uint8_t GBCR = 9;       // the same, 1 Gb/s
 inline constexpr std::uint8_t PORT_CTRL = 18; // of Intel's IGP PHYs (DPDK, e1000_phy.h)
 inline constexpr std::uint16_t BMCR_FULL_DUPLEX = 1u << 8;
@@ -230,6 +248,8 @@ inline constexpr std::uint16_t ANAR_100_HALF = 1u << 7;
 inline constexpr std::uint16_t ANAR_100_FULL = 1u << 8;
 inline constexpr std::uint16_t ANAR_SPEEDS =
     ANAR_10_HALF | ANAR_10_FULL | ANAR_100_HALF | ANAR_100_FULL;
+inline constexpr std::uint16_t AN_PAUSE = 1u << 10;
+inline constexpr std::uint16_t AN_ASYMMETRIC = 1u << 11;
 inline constexpr std::uint16_t GBCR_HALF = 1u << 8;
 inline constexpr std::uint16_t GBCR_FULL = 1u << 9;
 inline constexpr std::uint16_t PORT_CTRL_AUTO_MDIX = 1u << 12;
@@ -256,7 +276,8 @@ inline constexpr std::uint32_t UPE = 1u << 3;
 inline constexpr std::uint32_t MPE = 1u << 4;
 inline constexpr std::uint32_t LPE = 1u << 5;
 inline constexpr std::uint32_t BAM = 1u << 15;
-inline constexpr std::uint32_t VFE = 1u << 18; // VFTA decides on tagged frames
+inline constexpr std::uint32_t PMCF = 1u << 23; // MAC control frames come to software too
+inline constexpr std::uint32_t VFE = 1u << 18;  // VFTA decides on tagged frames
 inline constexpr std::uint32_t SECRC = 1u << 26;
 } // namespace rctl
 

@@ -42,9 +42,29 @@ inline constexpr std::uint8_t M1000_FULL = 1u << 4;
 inline constexpr std::uint8_t ALL = M10_HALF | M10_FULL | M100_HALF | M100_FULL | M1000_FULL;
 } // namespace link_mode
 
+// PAUSE frames: which way.
+namespace pause {
+inline constexpr std::uint8_t NONE = 0;
+inline constexpr std::uint8_t RX = 1u << 0; // obey the other end's
+inline constexpr std::uint8_t TX = 1u << 1; // send them
+inline constexpr std::uint8_t FULL = RX | TX;
+} // namespace pause
+
+struct FlowControl {
+    std::uint8_t mode = pause::NONE; // that is wanted; the other end may not want it
+    std::uint32_t high_water = 0;    // bytes in the packet buffer from which on they are sent
+    std::uint32_t low_water = 0;     // below which there is room again
+    std::uint16_t time = 0;          // in units of 512 bit times
+    bool send_xon = false;           // when there is room again
+    bool forward_control_frames = false;
+
+    bool operator==(const FlowControl &) const = default;
+};
+
 struct LinkSettings {
     std::uint8_t modes = link_mode::ALL; // of link_mode::
     bool fixed = false;                  // the one mode, 10 or 100 Mb/s, without negotiation
+    std::uint8_t pause = pause::NONE;    // that is offered in a negotiation
 
     bool operator==(const LinkSettings &) const = default;
 };
@@ -54,6 +74,7 @@ using FilterTable = std::array<std::uint32_t, table_words>;
 
 struct Settings {
     LinkSettings link{};
+    FlowControl flow_control{};
     MacAddress mac{};
     std::array<MacAddress, nb_receive_addresses - 1> more_macs{}; // of zeros: none
     FilterTable multicast{};
