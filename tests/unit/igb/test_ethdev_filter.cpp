@@ -102,4 +102,49 @@ TEST_F(EthdevFilterTest, TransmitRing) {
     EXPECT_EQ(-EINVAL, rte_eth_tx_descriptor_status(port_id, 0, ring_size));
 }
 
+TEST_F(EthdevFilterTest, TagsAreStrippedAndFilteredAtRunTime) {
+    bring_up();
+    EXPECT_EQ(0u, device().peek(reg::CTRL) & ctrl::VME);
+    ASSERT_EQ(0, rte_eth_dev_set_vlan_offload(port_id, RTE_ETH_VLAN_STRIP_OFFLOAD |
+                                                           RTE_ETH_VLAN_FILTER_OFFLOAD));
+    EXPECT_NE(0u, device().peek(reg::CTRL) & ctrl::VME);
+    EXPECT_NE(0u, device().peek(reg::RCTL) & rctl::VFE);
+    EXPECT_NE(0u, device().peek(reg::RCTL) & rctl::SECRC) << "the rest of RCTL stays";
+    ASSERT_EQ(0, rte_eth_dev_set_vlan_offload(port_id, 0));
+    EXPECT_EQ(0u, device().peek(reg::CTRL) & ctrl::VME);
+    EXPECT_EQ(0u, device().peek(reg::RCTL) & rctl::VFE);
+}
+
+TEST_F(EthdevFilterTest, TwoTags) {
+    bring_up();
+    EXPECT_EQ(-ENOTSUP, rte_eth_dev_set_vlan_ether_type(port_id, RTE_ETH_VLAN_TYPE_OUTER, 0x88A8))
+        << "there is no outer tag";
+    ASSERT_EQ(0, rte_eth_dev_set_vlan_offload(port_id, RTE_ETH_VLAN_EXTEND_OFFLOAD));
+    EXPECT_NE(0u, device().peek(reg::CTRL_EXT) & ctrl_ext::EXTEND_VLAN);
+    EXPECT_EQ(1526u, device().peek(reg::RLPML)) << "which counts in a frame's length";
+    device().poke(reg::VET, 0x8100);
+    ASSERT_EQ(0, rte_eth_dev_set_vlan_ether_type(port_id, RTE_ETH_VLAN_TYPE_OUTER, 0x88A8));
+    EXPECT_EQ(0x88A88100u, device().peek(reg::VET));
+    EXPECT_EQ(-ENOTSUP, rte_eth_dev_set_vlan_ether_type(port_id, RTE_ETH_VLAN_TYPE_INNER, 0x88A8));
+    ASSERT_EQ(0, rte_eth_dev_stop(port_id));
+    ASSERT_EQ(0, start());
+    EXPECT_NE(0u, device().peek(reg::CTRL_EXT) & ctrl_ext::EXTEND_VLAN);
+    EXPECT_EQ(0x88A80000u, device().peek(reg::VET) & 0xFFFF0000);
+    EXPECT_EQ(1526u, device().peek(reg::RLPML));
+    ASSERT_EQ(0, rte_eth_dev_set_vlan_offload(port_id, 0));
+    EXPECT_EQ(1522u, device().peek(reg::RLPML));
+}
+
+TEST_F(EthdevFilterTest, ASecondTagMustFitTheBuffers) {
+    ASSERT_EQ(0, probe());
+    ASSERT_EQ(0, configure());
+    ASSERT_EQ(0, rte_eth_dev_set_mtu(port_id, 2048 - 22));
+    ASSERT_EQ(0, start());
+    test::LogCapture log;
+    EXPECT_EQ(-EINVAL, rte_eth_dev_set_vlan_offload(port_id, RTE_ETH_VLAN_EXTEND_OFFLOAD));
+    EXPECT_NE(std::string::npos, log.text().find("frames of 2052 bytes")) << log.text();
+    EXPECT_EQ(0u, device().peek(reg::CTRL_EXT) & ctrl_ext::EXTEND_VLAN);
+    EXPECT_EQ(2048u, device().peek(reg::RLPML));
+}
+
 } // namespace

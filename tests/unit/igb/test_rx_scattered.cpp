@@ -257,6 +257,38 @@ TEST_P(ScatteredTest, TheMtuChangesWhileThePortRuns) {
     EXPECT_EQ(Received::TooLong, device().receive(0, frame(3, 1519)));
 }
 
+// The CRC is behind the data, and counted nowhere.
+TEST_P(ScatteredTest, KeptCrcsAreBehindTheData) {
+    bring_up_jumbo(RTE_ETH_RX_OFFLOAD_KEEP_CRC, 1500);
+    EXPECT_EQ(0u, device().peek(reg::RCTL) & rctl::SECRC);
+    ASSERT_EQ(Received::Delivered, device().receive(0, frame(1, 1000)));
+    const auto packets = receive();
+    ASSERT_EQ(1u, packets.size());
+    expect_good(packets[0], frame(1, 1000));
+    for (std::uint16_t i = 0; i < 4; i++)
+        EXPECT_EQ(model::Igb::crc_byte,
+                  *rte_pktmbuf_mtod_offset(packets[0], std::uint8_t *, 1000 + i));
+    EXPECT_EQ(1000u, stats().q_ibytes[0]);
+    free_all(packets);
+}
+
+TEST_P(ScatteredTest, KeptCrcsAtTheEdgesOfBuffers) {
+    bring_up_jumbo(RTE_ETH_RX_OFFLOAD_KEEP_CRC | RTE_ETH_RX_OFFLOAD_SCATTER);
+    for (std::size_t length = 2 * buffer - 6; length <= 2 * buffer + 2; length++) {
+        ASSERT_EQ(Received::Delivered, device().receive(0, frame(1, length)));
+        const auto packets = receive();
+        ASSERT_EQ(1u, packets.size());
+        expect_good(packets[0], frame(1, length));
+        free_all(packets);
+    }
+    // What is no more than a CRC is no packet.
+    ASSERT_TRUE(device().write_back(0, rx_desc_written(good_status, 4, 0, 0)));
+    ASSERT_TRUE(device().write_back(0, rx_desc_written(rx_status::DD, 1, 0, 0)));
+    ASSERT_TRUE(device().write_back(0, rx_desc_written(good_status, 1, 0, 0)));
+    EXPECT_TRUE(receive().empty());
+    EXPECT_EQ(2u, stats().ierrors);
+}
+
 INSTANTIATE_TEST_SUITE_P(Pools, ScatteredTest, testing::Bool(),
                          [](const auto &each) { return each.param ? "LookedUp" : "Carried"; });
 

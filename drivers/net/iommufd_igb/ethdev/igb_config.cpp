@@ -161,7 +161,9 @@ std::uint64_t rss_types(std::uint32_t fields) {
 RxOffloads parse_rx_offloads(std::uint64_t offloads) {
     return {.ip_checksum = (offloads & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0,
             .l4_checksum = (offloads & l4_checksums) != 0,
+            .vlan_extend = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_EXTEND) != 0,
             .vlan_strip = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0,
+            .keep_crc = (offloads & RTE_ETH_RX_OFFLOAD_KEEP_CRC) != 0,
             .vlan_filter = (offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) != 0};
 }
 

@@ -303,6 +303,7 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.vlan_filter_set = vlan_filter_set;
     ops.mtu_set = mtu_set;
     ops.vlan_offload_set = vlan_offload_set;
+    ops.vlan_tpid_set = vlan_tpid_set;
     ops.stats_get = stats_op<stats_get>();
     ops.stats_reset = stats_reset;
     ops.xstats_get = xstats_get;

@@ -118,6 +118,7 @@ int tx_queue_stop(rte_eth_dev *dev, std::uint16_t queue);
 // ethdev/igb_ethdev_ops.cpp
 int dev_infos_get(rte_eth_dev *dev, rte_eth_dev_info *info);
 int vlan_offload_set(rte_eth_dev *dev, int mask);
+int vlan_tpid_set(rte_eth_dev *dev, rte_vlan_type type, std::uint16_t tpid);
 int mtu_set(rte_eth_dev *dev, std::uint16_t mtu);
 // The longest frame that a port takes, with its CRC, in bytes.
 std::uint32_t longest_frame(const rte_eth_dev *dev, std::uint16_t mtu);

@@ -60,16 +60,48 @@ int dev_infos_get(rte_eth_dev *, rte_eth_dev_info *info) {
     return 0;
 }
 
+// ethdev has changed the offloads of the configuration, and changes them back if this fails.
 int vlan_offload_set(rte_eth_dev *dev, int) {
     Settings &settings = port_of(dev).settings;
+    const std::uint32_t frame = longest_frame(dev, dev->data->mtu);
 
+    if (dev->data->dev_started && !dev->data->scattered_rx && frame > smallest_rx_buffer(dev)) {
+        IGB_PORT_LOG(ERR, dev,
+                     "with a second VLAN tag frames of %" PRIu32 " bytes come in several Rx "
+                     "buffers: stop the port first",
+                     frame);
+        return -EINVAL;
+    }
     settings.offloads = parse_rx_offloads(dev->data->dev_conf.rxmode.offloads);
     hw_of(dev).apply_offloads(settings.offloads);
+    if (dev->data->dev_started) {
+        settings.max_frame = frame;
+        hw_of(dev).apply_max_frame(frame);
+    }
     return 0;
 }
 
-std::uint32_t longest_frame(const rte_eth_dev *, std::uint16_t mtu) {
-    return mtu + frame_overhead;
+// As stock: the outer tag's, with RTE_ETH_RX_OFFLOAD_VLAN_EXTEND (DPDK 22.11.11, igb_ethdev.c,
+// eth_igb_vlan_tpid_set()).
+int vlan_tpid_set(rte_eth_dev *dev, rte_vlan_type type, std::uint16_t tpid) {
+    Settings &settings = port_of(dev).settings;
+
+    if (type != RTE_ETH_VLAN_TYPE_OUTER || !settings.offloads.vlan_extend) {
+        IGB_PORT_LOG(ERR, dev,
+                     "the TPID can be set of the outer tag alone, and with "
+                     "RTE_ETH_RX_OFFLOAD_VLAN_EXTEND");
+        return -ENOTSUP;
+    }
+    settings.outer_tpid = tpid;
+    hw_of(dev).apply_outer_tpid(tpid);
+    return 0;
+}
+
+std::uint32_t longest_frame(const rte_eth_dev *dev, std::uint16_t mtu) {
+    const bool has_two_tags =
+        (dev->data->dev_conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_EXTEND) != 0;
+
+    return mtu + frame_overhead + (has_two_tags ? RTE_VLAN_HLEN : 0);
 }
 
 int mtu_set(rte_eth_dev *dev, std::uint16_t mtu) {

@@ -56,6 +56,8 @@ void Hw::apply(const Settings &settings) {
     apply_max_frame(settings.max_frame);
     apply_offloads(settings.offloads);
     apply_rss(settings.rss);
+    if (settings.outer_tpid != 0)
+        apply_outer_tpid(settings.outer_tpid);
     apply_flow_control(settings.flow_control);
 }
 
@@ -90,7 +92,14 @@ void Hw::apply_offloads(const RxOffloads &offloads) {
              (offloads.ip_checksum ? rxcsum::IPOFL : 0) |
                  (offloads.l4_checksum ? rxcsum::TUOFL : 0));
     set_bits(reg::CTRL, ctrl::VME, offloads.vlan_strip ? ctrl::VME : 0);
-    set_bits(reg::RCTL, rctl::VFE, offloads.vlan_filter ? rctl::VFE : 0);
+    set_bits(reg::RCTL, rctl::VFE | rctl::SECRC,
+             (offloads.vlan_filter ? rctl::VFE : 0) | (offloads.keep_crc ? 0 : rctl::SECRC));
+    set_bits(reg::CTRL_EXT, ctrl_ext::EXTEND_VLAN,
+             offloads.vlan_extend ? ctrl_ext::EXTEND_VLAN : 0);
+}
+
+void Hw::apply_outer_tpid(std::uint16_t tpid) {
+    set_bits(reg::VET, vet::EXT_MASK, std::uint32_t{tpid} << vet::EXT_SHIFT);
 }
 
 void Hw::apply_rss(const Rss &rss) {

@@ -143,6 +143,8 @@ public:
     void apply_max_frame(std::uint32_t max_frame);
     void apply_offloads(const RxOffloads &offloads);
     void apply_rss(const Rss &rss);
+    // TPID of the outer tag.
+    void apply_outer_tpid(std::uint16_t tpid);
 
     // igb_nvm_phy.cpp
 

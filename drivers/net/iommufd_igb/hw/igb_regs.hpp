@@ -50,6 +50,7 @@ inline constexpr std::uint32_t MDIC = 0x00020;
 inline constexpr std::uint32_t FCAL = 0x00028;
 inline constexpr std::uint32_t FCAH = 0x0002C;
 inline constexpr std::uint32_t FCT = 0x00030;
+inline constexpr std::uint32_t VET = 0x00038;
 inline constexpr std::uint32_t ICR = 0x000C0; // clears on read
 inline constexpr std::uint32_t IMC = 0x000D8;
 inline constexpr std::uint32_t RCTL = 0x00100;
@@ -176,6 +177,16 @@ inline constexpr std::uint32_t RFCE = 1u << 27; // PAUSE frames from the other e
 inline constexpr std::uint32_t TFCE = 1u << 28; // and are sent when the packet buffer fills
 inline constexpr std::uint32_t VME = 1u << 30;  // strip VLAN tags
 } // namespace ctrl
+
+// DPDK 22.11.11, base/e1000_defines.h, and e1000_ethdev.h for EXTEND_VLAN.
+namespace ctrl_ext {
+inline constexpr std::uint32_t EXTEND_VLAN = 1u << 26; // every frame has an outer tag
+} // namespace ctrl_ext
+
+namespace vet {
+inline constexpr std::uint32_t EXT_SHIFT = 16; // TPID of the outer tag, above that of the inner
+inline constexpr std::uint32_t EXT_MASK = 0xFFFFu << EXT_SHIFT;
+} // namespace vet
 
 // The address and the type of PAUSE frames, 01:80:C2:00:00:01 and 8808h.
 namespace flow_control {

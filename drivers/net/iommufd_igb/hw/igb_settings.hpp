@@ -27,6 +27,7 @@ struct Rss {
 struct RxOffloads {
     bool ip_checksum = false; // check the IPv4 header's
     bool l4_checksum = false; // check TCP's and UDP's
+    bool vlan_extend = false; // frames have an outer tag, which counts in their length
     bool vlan_strip = false;  // tags go from the frame to the descriptor, on all queues
     bool keep_crc = false;    // the CRC comes with the frame
     bool vlan_filter = false; // tagged frames come only if their VLAN is known
@@ -81,7 +82,8 @@ struct Settings {
     FilterTable vlans{};
     bool promiscuous = false;
     bool all_multicast = false;
-    std::uint32_t max_frame = 0; // longest frame accepted, with its CRC, in bytes
+    std::uint32_t max_frame = 0;  // longest frame accepted, with its CRC, in bytes
+    std::uint16_t outer_tpid = 0; // 0: as the device comes up
     RxOffloads offloads{};
     Rss rss{};
 };
