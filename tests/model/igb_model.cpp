@@ -86,8 +86,9 @@ void Igb::reset(bool power_on) {
     resets_++;
     std::memset(regs_.get(), 0, register_space);
     at(reg::CTRL) = ctrl::FD;
-    at(reg::EECD) = eecd::PRES | (faults.no_auto_read ? 0 : eecd::AUTO_RD);
+    at(reg::EECD) = eecd::PRES | (faults.no_auto_read ? 0 : eecd::AUTO_RD) | 1u << eecd::SIZE_SHIFT;
     at(reg::RXPBS) = 64;
+    at(reg::LEDCTL) = led_default;
     at(reg::SWSM) = swsm;
     at(reg::RAL0) = std::uint32_t{nvm[0]} | std::uint32_t{nvm[1]} << 16;
     at(reg::RAH0) = std::uint32_t{nvm[2]} | rah::AV;

@@ -77,6 +77,7 @@ class Igb {
 public:
     static constexpr std::uint32_t autoneg_us = 500'000;
     static constexpr std::uint32_t phy_id = 0x02A80391;
+    static constexpr std::uint32_t led_default = 0x07068302;
     static constexpr std::uint8_t crc_byte = 0xC5; // four make what stands for a CRC
 
     explicit Igb(DmaMap &memory);

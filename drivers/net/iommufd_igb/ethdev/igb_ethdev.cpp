@@ -129,6 +129,7 @@ Result<> identify(rte_eth_dev *dev) {
     report_stale_locks(dev, hw.break_stale_locks());
     TRY(bring_up(dev));
     TRY(hw.check_nvm());
+    port.led_default = hw.led_control();
     port.factory_mac = TRY(hw.read_mac());
     [[maybe_unused]] const std::uint32_t phy = TRY(hw.phy_id());
     IGB_PORT_LOG(DEBUG, dev, "PHY %08x", phy);
@@ -309,6 +310,12 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.xstats_get = xstats_get;
     ops.xstats_get_names = xstats_get_names;
     ops.xstats_reset = stats_reset;
+    ops.fw_version_get = fw_version_get;
+    ops.get_reg = get_reg;
+    ops.get_eeprom_length = get_eeprom_length;
+    ops.get_eeprom = get_eeprom;
+    ops.dev_led_on = led_on;
+    ops.dev_led_off = led_off;
     ops.flow_ctrl_get = flow_ctrl_get;
     ops.flow_ctrl_set = flow_ctrl_set;
     ops.rx_queue_setup = rx_queue_setup;

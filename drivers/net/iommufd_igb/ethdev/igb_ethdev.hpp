@@ -51,7 +51,8 @@ struct Port {
     bool dma_live = false;
     // As dev_init() has left the device: reset, with no filters, the link being made.
     bool just_reset = false;
-    bool link_on = false; // PHY powered, as started or told by set_link_up()
+    std::uint32_t led_default = 0; // LEDCTL as it comes up
+    bool link_on = false;          // PHY powered, as started or told by set_link_up()
 };
 
 inline Port &port_of(const rte_eth_dev *dev) {
@@ -142,6 +143,14 @@ int set_link_down(rte_eth_dev *dev);
 // ethdev/igb_ethdev_flow_control.cpp
 int flow_ctrl_get(rte_eth_dev *dev, rte_eth_fc_conf *conf);
 int flow_ctrl_set(rte_eth_dev *dev, rte_eth_fc_conf *conf);
+
+// ethdev/igb_ethdev_inspect.cpp
+int fw_version_get(rte_eth_dev *dev, char *text, std::size_t size);
+int get_reg(rte_eth_dev *dev, rte_dev_reg_info *info);
+int get_eeprom_length(rte_eth_dev *dev);
+int get_eeprom(rte_eth_dev *dev, rte_dev_eeprom_info *info);
+int led_on(rte_eth_dev *dev);
+int led_off(rte_eth_dev *dev);
 
 // ethdev/igb_ethdev_rss.cpp
 int reta_update(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t size);

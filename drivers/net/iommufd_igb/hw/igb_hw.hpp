@@ -62,6 +62,16 @@ struct TxRing {
     std::uint8_t wthresh;
 };
 
+// What the EEPROM's image says of itself.
+struct ImageVersion {
+    std::uint8_t major = 0;
+    std::uint8_t minor = 0;
+    std::uint8_t build = 0;   // of images that have no number
+    std::uint32_t etrack = 0; // number of the image, 0 if it has none
+
+    bool operator==(const ImageVersion &) const = default;
+};
+
 // Statistics registers, summed up since clear_stats().
 struct HwStats {
     Counts counts{};
@@ -158,6 +168,12 @@ public:
     StaleLocks break_stale_locks();
     // EBADMSG if the words do not sum up to 0xBABA.
     [[nodiscard]] Result<> check_nvm();
+    // Words of it.
+    [[nodiscard]] std::uint32_t nvm_words() const;
+    [[nodiscard]] Result<ImageVersion> image_version();
+    // LEDCTL, and the LED that tells ports apart: on or off, the others as in normal.
+    [[nodiscard]] std::uint32_t led_control() const;
+    [[nodiscard]] Result<> set_led(std::uint32_t normal, bool on);
     [[nodiscard]] Result<std::uint16_t> read_phy(std::uint8_t address);
     [[nodiscard]] Result<> write_phy(std::uint8_t address, std::uint16_t value);
     [[nodiscard]] Result<std::uint32_t> phy_id();

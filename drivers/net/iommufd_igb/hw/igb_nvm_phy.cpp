@@ -136,6 +136,64 @@ Result<> Hw::check_nvm() {
     return {};
 }
 
+std::uint32_t Hw::nvm_words() const {
+    const std::uint32_t doubled = 6 + (regs_.read(reg::EECD) >> eecd::SIZE_SHIFT & eecd::SIZE_MASK);
+
+    return 1u << (doubled > 15 ? 15 : doubled);
+}
+
+// As DPDK 22.11.11, base/e1000_nvm.c, e1000_get_fw_version() for the 82576. A word that holds a
+// decimal number has a 0 above it.
+Result<ImageVersion> Hw::image_version() {
+    const std::uint16_t high = TRY(read_nvm(nvm::ETRACK_HIGH_WORD));
+    const std::uint16_t version = TRY(read_nvm(nvm::VERSION_WORD));
+    const auto major = static_cast<std::uint8_t>(version >> 12);
+    const auto middle = static_cast<std::uint8_t>(version >> 4);
+
+    if ((high & 0xF000) == 0x8000) {
+        const unsigned int minor = version & 0x0F00 ? middle : version & 0xFF;
+        const std::uint16_t low = TRY(read_nvm(nvm::ETRACK_WORD));
+        return ImageVersion{.major = major,
+                            .minor = static_cast<std::uint8_t>(minor / 16 * 10 + minor % 16),
+                            .build = 0,
+                            .etrack = std::uint32_t{high} << 16 | low};
+    }
+    ImageVersion old{.major = major,
+                     .minor = middle,
+                     .build = static_cast<std::uint8_t>(version & 0xF),
+                     .etrack = 0};
+    if (!(high & 0x8000)) // the other way round
+        old.etrack = std::uint32_t{TRY(read_nvm(nvm::ETRACK_WORD))} << 16 | high;
+    return old;
+}
+
+std::uint32_t Hw::led_control() const {
+    return regs_.read(reg::LEDCTL);
+}
+
+// Word 4 of the EEPROM has four bits for each LED, first and second mode of three: 1 + 3 * first +
+// second, where 0 is normal, 1 on and 2 off (DPDK 22.11.11, e1000_id_led_init_generic(),
+// e1000_led_on_generic(): on is the second mode). Without it LED 3 is meant, and LED 2 stays off.
+Result<> Hw::set_led(std::uint32_t normal, bool on) {
+    constexpr std::uint16_t without = 0x8911;
+    const std::uint16_t word = TRY(read_nvm(nvm::LED_WORD));
+    const std::uint16_t modes = word == 0 || word == 0xFFFF ? without : word;
+    std::uint32_t value = normal;
+
+    for (unsigned int led = 0; led < 4; led++) {
+        const unsigned int entry = modes >> 4 * led & 0xF;
+        if (entry < 1 || entry > 9)
+            continue;
+        const unsigned int mode = on ? (entry - 1) % 3 : (entry - 1) / 3;
+        if (mode == 0)
+            continue;
+        value &= ~(ledctl::MODE_MASK << 8 * led);
+        value |= (mode == 1 ? ledctl::MODE_ON : ledctl::MODE_OFF) << 8 * led;
+    }
+    regs_.write(reg::LEDCTL, value);
+    return {};
+}
+
 Result<std::uint32_t> Hw::mdic(std::uint32_t command) {
     const SwFwLock lock(*this, phy_resource());
 

@@ -56,6 +56,7 @@ inline constexpr std::uint32_t IMC = 0x000D8;
 inline constexpr std::uint32_t RCTL = 0x00100;
 inline constexpr std::uint32_t FCTTV = 0x00170;
 inline constexpr std::uint32_t TCTL = 0x00400;
+inline constexpr std::uint32_t LEDCTL = 0x00E00;
 inline constexpr std::uint32_t EIMC = 0x01528;
 inline constexpr std::uint32_t EIAC = 0x0152C;
 inline constexpr std::uint32_t FCRTL = 0x02160;
@@ -196,6 +197,13 @@ inline constexpr std::uint32_t TYPE = 0x8808;
 inline constexpr std::uint32_t FCRTL_XONE = 1u << 31; // say when there is room again
 } // namespace flow_control
 
+// A byte for each of four LEDs.
+namespace ledctl {
+inline constexpr std::uint32_t MODE_MASK = 0xFF;
+inline constexpr std::uint32_t MODE_ON = 0xE;
+inline constexpr std::uint32_t MODE_OFF = 0xF;
+} // namespace ledctl
+
 namespace status {
 inline constexpr std::uint32_t FD = 1u << 0;
 inline constexpr std::uint32_t LU = 1u << 1;
@@ -210,6 +218,8 @@ inline constexpr std::uint32_t GIO_MASTER_ENABLE = 1u << 19;
 namespace eecd {
 inline constexpr std::uint32_t PRES = 1u << 8;
 inline constexpr std::uint32_t AUTO_RD = 1u << 9; // the hardware has loaded its configuration
+inline constexpr std::uint32_t SIZE_SHIFT = 11;   // words: 64 doubled so often (DPDK 22.11.11,
+inline constexpr std::uint32_t SIZE_MASK = 0xF;   // e1000_init_nvm_params_82575())
 } // namespace eecd
 
 // SDM p. 44: address in bits 15:2, data in bits 31:16.
@@ -222,6 +232,10 @@ inline constexpr std::uint32_t DATA_SHIFT = 16;
 
 namespace nvm {
 inline constexpr std::uint16_t MAC_WORD = 0;
+inline constexpr std::uint16_t LED_WORD = 4;
+inline constexpr std::uint16_t VERSION_WORD = 5;
+inline constexpr std::uint16_t ETRACK_WORD = 0x42;
+inline constexpr std::uint16_t ETRACK_HIGH_WORD = 0x43;
 inline constexpr std::uint16_t CHECKSUM_WORD = 0x3F; // SDM 4.5.1.29.14
 inline constexpr std::uint16_t CHECKSUM = 0xBABA;    // sum of words 0..3F
 } // namespace nvm
