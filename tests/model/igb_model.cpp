@@ -210,6 +210,8 @@ void Igb::write_mdic(std::uint32_t value) {
     if (faults.mdic_error || (value >> mdic::PHY_SHIFT & 0x1F) != mdic::PHY_ADDRESS) {
         at(reg::MDIC) |= mdic::ERROR;
     } else if (value & mdic::OP_READ) {
+        if (address == phy::BMSR)
+            phy[address] = link_up() ? phy::BMSR_AUTONEG_COMPLETE : 0;
         const std::uint16_t data = faults.no_phy ? 0xFFFF : phy[address];
         at(reg::MDIC) = (at(reg::MDIC) & ~mdic::DATA_MASK) | data;
     } else if (value & mdic::OP_WRITE) {

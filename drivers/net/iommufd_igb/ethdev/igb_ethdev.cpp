@@ -87,6 +87,7 @@ int program(rte_eth_dev *dev) {
             return ret;
     port.just_reset = false;
     port.link_on = true;
+    port.flow_agreed = false;
     hw.clear_stats();
 
     hw.setup_tx();

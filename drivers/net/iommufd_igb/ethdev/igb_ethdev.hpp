@@ -52,6 +52,7 @@ struct Port {
     // As dev_init() has left the device: reset, with no filters, the link being made.
     bool just_reset = false;
     std::uint32_t led_default = 0; // LEDCTL as it comes up
+    bool flow_agreed = false;      // on PAUSE frames, since the link has come up
     bool link_on = false;          // PHY powered, as started or told by set_link_up()
 };
 

@@ -83,6 +83,7 @@ int flow_ctrl_set(rte_eth_dev *dev, rte_eth_fc_conf *conf) {
             return ret;
     settings.link = link;
     settings.flow_control = wanted;
+    port_of(dev).flow_agreed = false;
     hw_of(dev).apply_flow_control(wanted);
     return 0;
 }

@@ -15,6 +15,18 @@ namespace {
 constexpr std::uint32_t link_deadline_us = 9'000'000;
 constexpr std::uint32_t link_poll_us = 100'000;
 
+// Once for each time that the link has come up.
+void agree_on_flow_control(rte_eth_dev *dev, const Link &link) {
+    Port &port = port_of(dev);
+
+    if (!link.up)
+        port.flow_agreed = false;
+    if (!link.up || port.flow_agreed || port.settings.flow_control.mode == pause::NONE)
+        return;
+    const Result<bool> agreed = hw_of(dev).resolve_flow_control(port.settings.flow_control);
+    port.flow_agreed = report(dev, agreed) != 0 || *agreed; // an error is told once
+}
+
 } // namespace
 
 int link_update(rte_eth_dev *dev, int wait_to_complete) {
@@ -33,12 +45,8 @@ int link_update(rte_eth_dev *dev, int wait_to_complete) {
         }
     }
 
-    rte_eth_link before{};
+    agree_on_flow_control(dev, link);
     rte_eth_link state{};
-    (void)rte_eth_linkstatus_get(dev, &before);
-    if (link.up && before.link_status == RTE_ETH_LINK_DOWN &&
-        port.settings.flow_control.mode != pause::NONE)
-        (void)report(dev, hw_of(dev).resolve_flow_control(port.settings.flow_control));
     state.link_status = link.up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN;
     state.link_speed = link.up ? link.speed_mbps : std::uint32_t{RTE_ETH_SPEED_NUM_NONE};
     state.link_duplex = link.full_duplex ? RTE_ETH_LINK_FULL_DUPLEX : RTE_ETH_LINK_HALF_DUPLEX;

@@ -129,9 +129,10 @@ public:
     // Power the PHY down: the other end sees the link go.
     [[nodiscard]] Result<> stop_link();
     [[nodiscard]] Link link() const;
-    // What is told to a link that is up: PAUSE frames as wanted, or as both ends have agreed.
+    // What is told to a link that is up: PAUSE frames as wanted, or as both ends have agreed;
+    // whether they have by now.
     void apply_flow_control(const FlowControl &wanted);
-    [[nodiscard]] Result<> resolve_flow_control(const FlowControl &wanted);
+    [[nodiscard]] Result<bool> resolve_flow_control(const FlowControl &wanted);
     // Of pause::, as the device has it now.
     [[nodiscard]] std::uint8_t pause_mode() const;
     // Bytes of the receiver's packet buffer.

@@ -150,9 +150,11 @@ void Hw::apply_flow_control(const FlowControl &wanted) {
 
 // The table of IEEE 802.3 that e1000_config_fc_after_link_up_generic() prints, and no PAUSE frames
 // at half duplex. Of a speed that is fixed nobody has been asked.
-Result<> Hw::resolve_flow_control(const FlowControl &wanted) {
+Result<bool> Hw::resolve_flow_control(const FlowControl &wanted) {
     if (!(TRY(read_phy(phy::BMCR)) & phy::BMCR_AUTONEG))
-        return {};
+        return true;
+    if (!(TRY(read_phy(phy::BMSR)) & phy::BMSR_AUTONEG_COMPLETE))
+        return false;
     const std::uint16_t own = TRY(read_phy(phy::ANAR));
     const std::uint16_t other = TRY(read_phy(phy::ANLPAR));
     constexpr std::uint16_t both = phy::AN_PAUSE | phy::AN_ASYMMETRIC;
@@ -165,7 +167,7 @@ Result<> Hw::resolve_flow_control(const FlowControl &wanted) {
     else if ((own & both) == both && (other & both) == phy::AN_ASYMMETRIC)
         mode = pause::RX;
     set_pause_mode(link().full_duplex ? mode & wanted.mode : pause::NONE);
-    return {};
+    return true;
 }
 
 } // namespace igb

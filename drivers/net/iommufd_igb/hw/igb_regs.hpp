@@ -267,6 +267,7 @@ inline constexpr std::uint16_t BMCR_RESTART_AUTONEG = 1u << 9;
 inline constexpr std::uint16_t BMCR_ISOLATE = 1u << 10;
 inline constexpr std::uint16_t BMCR_POWER_DOWN = 1u << 11;
 inline constexpr std::uint16_t BMCR_AUTONEG = 1u << 12;
+inline constexpr std::uint16_t BMSR_AUTONEG_COMPLETE = 1u << 5;
 inline constexpr std::uint16_t ANAR_10_HALF = 1u << 5;
 inline constexpr std::uint16_t ANAR_10_FULL = 1u << 6;
 inline constexpr std::uint16_t ANAR_100_HALF = 1u << 7;
