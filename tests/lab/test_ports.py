@@ -178,6 +178,25 @@ def segments():
         tap.equal(stats["TX-bytes"], 450 * stats["TX-packets"], "bytes")
 
 
+@tap.test("extended statistics tell frames by size and kind")
+def extended():
+    with Peer() as peer:
+        program = testpmd()
+        own = program.mac(0)
+        program.command("clear port xstats all")
+        for destination, length, count in ((own, 100, 5), (BROADCAST, 300, 3), (own, 1200, 2),
+                                           (BROADCAST, LAST, 1)):
+            for _ in range(count):
+                peer.send(peer.frame(destination, length))
+        settled(lambda: program.xstats(0)["rx_size_64_packets"], 1)
+        seen = program.xstats(0)
+        expected = {"rx_size_64_packets": 1, "rx_size_65_to_127_packets": 5,
+                    "rx_size_128_to_255_packets": 0, "rx_size_256_to_511_packets": 3,
+                    "rx_size_1024_to_max_packets": 2, "rx_broadcast_packets": 4,
+                    "rx_crc_errors": 0}
+        tap.equal({name: seen[name] for name in expected}, expected, "statistics")
+
+
 def udp(peer, destination, number, size):
     """A UDP packet of flow `number`."""
     payload = random.randbytes(size)
