@@ -219,6 +219,7 @@ int dev_start(rte_eth_dev *dev) {
         drain_queues(dev);
     }
 
+    port.clock = {}; // the reset has stopped the device's; it begins anew
     port.settings.max_frame = longest_frame(dev, dev->data->mtu);
     choose_scattered(dev);
     select_bursts(dev);
@@ -319,6 +320,13 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.dev_led_off = led_off;
     ops.flow_ctrl_get = flow_ctrl_get;
     ops.flow_ctrl_set = flow_ctrl_set;
+    ops.timesync_enable = timesync_enable;
+    ops.timesync_disable = timesync_disable;
+    ops.timesync_read_time = timesync_read_time;
+    ops.timesync_write_time = timesync_write_time;
+    ops.timesync_adjust_time = timesync_adjust_time;
+    ops.timesync_read_rx_timestamp = timesync_read_rx_timestamp;
+    ops.timesync_read_tx_timestamp = timesync_read_tx_timestamp;
     ops.rx_queue_setup = rx_queue_setup;
     ops.rx_queue_release = rx_queue_release;
     ops.tx_queue_setup = tx_queue_setup;

@@ -37,6 +37,13 @@ struct QueueSums {
     std::array<std::uint64_t, max_queues> tx_errors{};
 };
 
+// A port's time, by the device's clock; nanoseconds modulo 2^64.
+struct PortClock {
+    std::uint64_t last = 0; // that was read of the device's
+    std::uint64_t laps_ns = 0;
+    std::uint64_t offset_ns = 0;
+};
+
 // dev_private: memory that processes share, freed by ethdev as memory. Plain data: no address that
 // is one process's own, of registers or of code.
 struct Port {
@@ -51,6 +58,7 @@ struct Port {
     bool dma_live = false;
     // As dev_init() has left the device: reset, with no filters, the link being made.
     bool just_reset = false;
+    PortClock clock;
     std::uint32_t led_default = 0; // LEDCTL as it comes up
     bool flow_agreed = false;      // on PAUSE frames, since the link has come up
     bool link_on = false;          // PHY powered, as started or told by set_link_up()
@@ -169,6 +177,15 @@ void stats_collect(rte_eth_dev *dev);
 // Keep what a queue has counted, which is about to be released.
 void stats_keep(rte_eth_dev *dev, const RxQueue &queue);
 void stats_keep(rte_eth_dev *dev, const TxQueue &queue);
+
+// ethdev/igb_ethdev_timesync.cpp
+int timesync_enable(rte_eth_dev *dev);
+int timesync_disable(rte_eth_dev *dev);
+int timesync_read_time(rte_eth_dev *dev, timespec *time);
+int timesync_write_time(rte_eth_dev *dev, const timespec *time);
+int timesync_adjust_time(rte_eth_dev *dev, std::int64_t delta);
+int timesync_read_rx_timestamp(rte_eth_dev *dev, timespec *time, std::uint32_t flags);
+int timesync_read_tx_timestamp(rte_eth_dev *dev, timespec *time);
 
 // ethdev/igb_ethdev_xstats.cpp
 int xstats_get(rte_eth_dev *dev, rte_eth_xstat *xstats, unsigned int size);

@@ -59,6 +59,7 @@ void Hw::apply(const Settings &settings) {
     if (settings.outer_tpid != 0)
         apply_outer_tpid(settings.outer_tpid);
     apply_flow_control(settings.flow_control);
+    apply_timesync(settings.timesync);
 }
 
 void Hw::apply_table(std::uint32_t first, const FilterTable &table) {

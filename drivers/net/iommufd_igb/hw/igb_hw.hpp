@@ -25,6 +25,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "hw/igb_counters.hpp"
 #include "hw/igb_osdep.hpp"
@@ -156,6 +157,17 @@ public:
     void apply_rss(const Rss &rss);
     // TPID of the outer tag.
     void apply_outer_tpid(std::uint16_t tpid);
+
+    // igb_timesync.cpp
+
+    // A clock of 0 that runs, and timestamps of PTP frames over Ethernet; or neither.
+    void apply_timesync(bool on);
+    // SYSTIM, in units of 2^-16 ns.
+    [[nodiscard]] std::uint64_t clock() const;
+    // Of the last PTP frame that was received, and of the last frame that was sent for which it
+    // was asked: the device keeps one until it is read.
+    [[nodiscard]] std::optional<std::uint64_t> rx_timestamp();
+    [[nodiscard]] std::optional<std::uint64_t> tx_timestamp();
 
     // igb_nvm_phy.cpp
 

@@ -77,12 +77,27 @@ constexpr std::uint32_t RAH(std::uint16_t index) {
     return RAL(index) + 4;
 }
 
+// EtherType filter, of eight (DPDK 22.11.11, e1000_regs.h, E1000_ETQF()).
+constexpr std::uint32_t ETQF(std::uint16_t index) {
+    return 0x05CB0 + 4u * index;
+}
+
 inline constexpr std::uint32_t MRQC = 0x05818;
 inline constexpr std::uint32_t SWSM = 0x05B50;
 inline constexpr std::uint32_t SW_FW_SYNC = 0x05B5C;
-inline constexpr std::uint32_t RETA = 0x05C00;  // 32 words of four entries
-inline constexpr std::uint32_t RSSRK = 0x05C80; // 10 words
-inline constexpr std::uint32_t UTA = 0x0A000;   // 128 words
+inline constexpr std::uint32_t RETA = 0x05C00;    // 32 words of four entries
+inline constexpr std::uint32_t RSSRK = 0x05C80;   // 10 words
+inline constexpr std::uint32_t SYSTIML = 0x0B600; // the clock, high half above
+inline constexpr std::uint32_t SYSTIMH = 0x0B604;
+inline constexpr std::uint32_t TIMINCA = 0x0B608;
+inline constexpr std::uint32_t TSYNCTXCTL = 0x0B614;
+inline constexpr std::uint32_t TXSTMPL = 0x0B618; // reading the high half makes room for another
+inline constexpr std::uint32_t TXSTMPH = 0x0B61C;
+inline constexpr std::uint32_t TSYNCRXCTL = 0x0B620;
+inline constexpr std::uint32_t RXSTMPL = 0x0B624; // the same
+inline constexpr std::uint32_t RXSTMPH = 0x0B628;
+inline constexpr std::uint32_t TSAUXC = 0x0B640;
+inline constexpr std::uint32_t UTA = 0x0A000; // 128 words
 
 // Statistics; all clear on read (SDM 14.9).
 inline constexpr std::uint32_t CRCERRS = 0x04000;
@@ -337,6 +352,19 @@ inline constexpr std::uint32_t IPV6_TCP = 1u << 21;
 inline constexpr std::uint32_t IPV4_UDP = 1u << 22;
 inline constexpr std::uint32_t IPV6_UDP = 1u << 23;
 } // namespace mrqc
+
+// Timestamps (DPDK 22.11.11, base/e1000_defines.h; igb_ethdev.c for the 82576's increment).
+namespace timesync {
+inline constexpr unsigned int SUB_NS_BITS = 16;                               // of SYSTIM
+inline constexpr std::uint32_t TIMINCA_16_NS = 1u << 24 | 16u << SUB_NS_BITS; // each 16 ns
+inline constexpr std::uint32_t VALID = 1u << 0;   // of TSYNCRXCTL and TSYNCTXCTL: there is one
+inline constexpr std::uint32_t ENABLED = 1u << 4; // the same
+inline constexpr std::uint32_t TSAUXC_DISABLE = 1u << 31;
+inline constexpr std::uint16_t ETQF_INDEX = 3; // as stock
+inline constexpr std::uint32_t ETHERTYPE = 0x88F7;
+inline constexpr std::uint32_t ETQF_ENABLE = 1u << 26;
+inline constexpr std::uint32_t ETQF_1588 = 1u << 30;
+} // namespace timesync
 
 namespace tctl {
 inline constexpr std::uint32_t EN = 1u << 1;

@@ -83,6 +83,7 @@ struct Settings {
     bool promiscuous = false;
     bool all_multicast = false;
     std::uint32_t max_frame = 0;  // longest frame accepted, with its CRC, in bytes
+    bool timesync = false;        // a clock runs, and PTP frames get its time
     std::uint16_t outer_tpid = 0; // 0: as the device comes up
     RxOffloads offloads{};
     Rss rss{};

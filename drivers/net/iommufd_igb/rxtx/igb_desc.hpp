@@ -105,6 +105,7 @@ inline constexpr std::uint32_t LENGTH_MASK = 0xFFFF;
 inline constexpr std::uint32_t DTYP_CONTEXT = 2u << 20;
 inline constexpr std::uint32_t DTYP_DATA = 3u << 20;
 inline constexpr std::uint32_t DTYP_MASK = 0xFu << 20;
+inline constexpr std::uint32_t TSTAMP = 1u << 19; // keep the time (DPDK, E1000_ADVTXD_MAC_TSTAMP)
 inline constexpr std::uint32_t EOP = 1u << 24;
 inline constexpr std::uint32_t IFCS = 1u << 25;
 inline constexpr std::uint32_t RS = 1u << 27;

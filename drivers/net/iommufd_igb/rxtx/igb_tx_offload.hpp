@@ -15,9 +15,9 @@
 namespace igb {
 
 // The device can do these.
-inline constexpr std::uint64_t tx_supported_flags = RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IP_CKSUM |
-                                                    RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG |
-                                                    RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6;
+inline constexpr std::uint64_t tx_supported_flags =
+    RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG |
+    RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_IEEE1588_TMST;
 
 // A packet with one of these needs more than a data descriptor, or cannot be sent.
 inline constexpr std::uint64_t tx_offload_flags =
@@ -55,7 +55,7 @@ inline int tx_check(const rte_mbuf *mbuf) {
     return 0;
 }
 
-// Options of a packet's data descriptors (VLE, TSE, POPTS).
+// Options of a packet's data descriptors (VLE, TSE, POPTS, TSTAMP).
 constexpr std::uint64_t tx_options(std::uint64_t flags) {
     std::uint64_t options = 0;
 
@@ -65,6 +65,8 @@ constexpr std::uint64_t tx_options(std::uint64_t flags) {
         options |= tx_cmd::TSE | tx_insert_l4_checksum;
     if (flags & RTE_MBUF_F_TX_IP_CKSUM)
         options |= tx_insert_ip_checksum;
+    if (flags & RTE_MBUF_F_TX_IEEE1588_TMST)
+        options |= tx_cmd::TSTAMP;
     if (flags & RTE_MBUF_F_TX_L4_MASK)
         options |= tx_insert_l4_checksum;
     return options;
