@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <rte_kvargs.h>
+#include <rte_lcore.h>
 
 #include "iommufd/log.hpp"
 #include "iommufd/process_memory.hpp"
@@ -110,6 +111,9 @@ Result<void> set_rlimit_mode(const BusDevargs &options) {
 Result<void> make_pool_arena(const BusDevargs &options, int node) {
     if (options.arena == 0)
         return {};
+    // An arena that is bound to no node would be every pool's.
+    if (node < 0 && rte_socket_count() > 1)
+        node = static_cast<int>(rte_socket_id());
     ProcessMemory &memory = process_memory();
     const bool is_first = !memory.pool_arenas();
     if (!memory.offer_pool_arenas({.length = options.arena,

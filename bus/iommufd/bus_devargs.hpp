@@ -37,7 +37,7 @@ Result<void> set_rlimit_mode(const BusDevargs &options);
 
 // Once a device is attached: the arena of its node; those of others are made when a pool is for
 // them. A second device may ask for the same. node: the NUMA node of the device, negative if it has
-// none.
+// none; then it is the calling thread's, where there are several.
 Result<void> make_pool_arena(const BusDevargs &options, int node);
 
 } // namespace iommufd::eal
