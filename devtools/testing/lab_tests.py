@@ -71,9 +71,10 @@ class TestFile:
 
 class LabTests:
     """lab: what stands in for devtools/lab.sh; folder: where the test files are; userland: the
-    user space that the build is for, in which the files of the plugins run that suit any."""
+    user space that the build is for, in which the files of the plugins run that suit any; apps: those
+    files that run when they are asked for, instead of those that always do."""
 
-    def __init__(self, build, wanted, report, folder=TESTS, lab=LAB, userland=""):
+    def __init__(self, build, wanted, report, folder=TESTS, lab=LAB, userland="", apps=False):
         self.build = build
         self.userland = ["--userland", userland] if userland else []
         self.wanted = wanted
@@ -95,6 +96,8 @@ class LabTests:
                 self.broken.append(str(error))
                 continue
             if userland and file.name.removeprefix("lab/") not in USERLAND_FILES:
+                continue
+            if file.header.apps != apps:
                 continue
             # The name of a test is only known when it has run. It stands in the file's text.
             if wanted.matches(file.name) or wanted.pattern.strip("*") in file.text():

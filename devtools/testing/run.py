@@ -34,6 +34,9 @@ def parse(arguments):
     parser.add_argument("--host", action="store_true",
                         help="only the tests on this machine: tools, style, another architecture")
     parser.add_argument("--lab", action="store_true", help="only lab tests")
+    parser.add_argument("--apps", action="store_true",
+                        help="only the lab tests that no other choice here has: applications in "
+                             "user spaces that take long to make the first time")
     parser.add_argument("--userland", metavar="SUITE", choices=["trixie", "sid"],
                         help="only the plugins' unit and lab tests, built and run in that Debian's "
                              "user space, with its compiler and its DPDK (debootstrapped once)")
@@ -41,9 +44,12 @@ def parse(arguments):
     parser.add_argument("filter", nargs="?", metavar="NAME-FILTER",
                         help="only tests whose name contains this, or matches it as a glob")
     options = parser.parse_args(arguments)
-    if options.userland and (options.unit or options.sanitize or options.host or options.lab):
+    chosen = options.unit or options.sanitize or options.host or options.lab
+    if options.userland and (chosen or options.apps):
         parser.error("--userland goes with no other choice of tests")
-    if not (options.userland or options.unit or options.sanitize or options.host or options.lab):
+    if options.apps and chosen:
+        parser.error("--apps goes with no other choice of tests")
+    if not (options.userland or options.apps or chosen):
         options.unit = options.sanitize = options.host = options.lab = True
     return options
 
@@ -77,6 +83,8 @@ def kinds_of(options, build, wanted, report):
         beside.append(Beside(style))
     if options.lab:
         kinds.append(LabTests(build, wanted, report))
+    if options.apps:
+        kinds.append(LabTests(build, wanted, report, apps=True))
     if options.sanitize:
         beside.append(SanitizedTests(build, wanted, report))
     if options.userland:

@@ -6,10 +6,11 @@ runs, with options of devtools/lab.sh:
 
     # lab: --nics 2 --peer
 
-Two words of that line are for the file itself: `--timeout S` [120], and `--all-plugins` if DPDK is to
-load every plugin of its package (plugins.py). It prints a plan (`1..N`, first
-or last) and a line `ok NUMBER - NAME` or `not ok NUMBER - NAME` for each test, with
-`# SKIP reason` behind it where it applies. Other output is shown if a test fails.
+Three words of that line are for the file itself: `--timeout S` [120], `--all-plugins` if DPDK is to
+load every plugin of its package (plugins.py), and `--apps` if `test.sh --apps` alone is to run it.
+
+It prints a plan (`1..N`, first or last) and a line `ok NUMBER - NAME` or `not ok NUMBER - NAME` for
+each test, with `# SKIP reason` behind it where it applies. Other output is shown if a test fails.
 
 A line `# timeout` directly before a `not ok` says that the test waited for something that did not
 come in its time. Only such a failure may be tried again.
@@ -39,7 +40,8 @@ class Header:
 
     def __init__(self, words):
         self.all_plugins = "--all-plugins" in words
-        self.options = [word for word in words if word != "--all-plugins"]
+        self.apps = "--apps" in words
+        self.options = [word for word in words if word not in ("--all-plugins", "--apps")]
         self.timeout = DEFAULT_TIMEOUT
         if "--timeout" in self.options:
             at = self.options.index("--timeout")

@@ -19,6 +19,7 @@ import in_guest
 import kernel_log
 import lab_tests
 import plugins
+import report as reports
 
 FAKE_LAB = """#!/usr/bin/python3 -sS
 import json, os, sys
@@ -276,8 +277,30 @@ def check_plugins():
           ["librte_net_e1000.so.23", "librte_net_e1000.so.23.0", "librte_net_mlx5.so.23"])
 
 
+def check_choice():
+    """Which files a run has."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, words in (("always", "--nics 1"), ("asked", "--nics 1 --apps"),
+                            ("forward", "--nics 2")):
+            with open(os.path.join(folder, f"test_{name}.py"), "w", encoding="ascii") as file:
+                file.write(f"# lab: {words}\n")
+
+        def chosen(**how):
+            tests = lab_tests.LabTests("/build", reports.Filter(None), None, folder=folder, **how)
+            return tests.names(), [file.header.options for file in tests.files]
+
+        check("a file with --apps is left out, and the word is none of the lab's",
+              chosen(), (["lab/test_always.py", "lab/test_forward.py"],
+                         [["--nics", "1"], ["--nics", "2"]]))
+        check("unless it is asked for: then it is all there is", chosen(apps=True),
+              (["lab/test_asked.py"], [["--nics", "1"]]))
+        check("another user space has the plugins' files", chosen(userland="sid")[0],
+              ["lab/test_forward.py"])
+
+
 def main():
     check_tries()
+    check_choice()
     check_lanes()
     check_kernel()
     check_attribution()
