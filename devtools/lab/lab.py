@@ -65,7 +65,7 @@ def command_line():
                          help="one more NIC on the hub, driven by the guest's kernel")
     machine.add_argument("--extra-device", action="append", default=[], metavar="ARGS",
                          help="a QEMU -device of your own, on its own root port; "
-                              "netdev=hub puts it on the hub")
+                              "netdev=hub puts it on the hub, netdev=hub1 on another one")
     machine.add_argument("--cpus", type=int, default=2, metavar="N", help="virtual CPUs [2]")
     machine.add_argument("--memory", type=int, default=3072, metavar="M", help="MiB [3072]")
     machine.add_argument("--numa", type=int, default=2, metavar="N", help="NUMA nodes [2]")

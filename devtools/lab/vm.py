@@ -10,11 +10,13 @@
      '- virtio-serial      the command's stdout and stderr, control, console
 
 Every NIC has a root port of its own because igb's virtual functions occupy the slots
-beside it, and because DPDK resets whole buses. A hub repeats each frame to all others.
+beside it, and because DPDK resets whole buses. A hub repeats each frame to all others. More hubs,
+by number, are for devices of one's own: what bridges two of them needs them apart.
 """
 
 import dataclasses
 import os
+import re
 
 QEMU = "qemu-system-x86_64"
 FIRST_NIC_SLOT = 0x10
@@ -140,9 +142,10 @@ class Machine:
             words += _port(slot) + _hub(f"hub{slot}") + [
                 "-device", f"e1000e,netdev=hub{slot},bus=port{slot},mac=52:54:00:00:00:fe"]
         for slot, device in zip(self.extra_slots(), self.extra_devices):
-            if "netdev=hub" in device.split(","):
-                words += _hub(f"hub{slot}")
-                device = device.replace("netdev=hub", f"netdev=hub{slot}")
+            on_hub = re.search(r"(?<=,netdev=)hub(\d*)(?=,|$)", device)
+            if on_hub:
+                words += _hub(f"hub{slot}", on_hub[1] or "0")
+                device = device[:on_hub.start()] + f"hub{slot}" + device[on_hub.end():]
             if "bus=" not in device:
                 words += _port(slot)
                 device += f",bus=port{slot}"
@@ -161,8 +164,8 @@ def _port(slot):
     return ["-device", f"pcie-root-port,id=port{slot},chassis={slot},addr={slot:#x}"]
 
 
-def _hub(name):
-    return ["-netdev", f"hubport,id={name},hubid=0"]
+def _hub(name, number="0"):
+    return ["-netdev", f"hubport,id={name},hubid={number}"]
 
 
 def _serial(channels):

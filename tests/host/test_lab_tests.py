@@ -20,6 +20,7 @@ import kernel_log
 import lab_tests
 import plugins
 import report as reports
+import vm
 
 FAKE_LAB = """#!/usr/bin/python3 -sS
 import json, os, sys
@@ -298,9 +299,22 @@ def check_choice():
               ["lab/test_forward.py"])
 
 
+def check_hubs():
+    machine = vm.Machine(kernel="k", nics=1, peer=True, extra_devices=[
+        "igb,netdev=hub", "e1000e,netdev=hub1", "igb,mac=52:54:00:00:01:01,netdev=hub1,id=hub"])
+    words = machine.command_line("i", "/j", "/c", {})
+    check("devices of one's own on the hub, or on one of their own",
+          [word for word in words if word.startswith("hubport") or ",netdev=hub" in word][4:],
+          ["hubport,id=hub18,hubid=0", "igb,netdev=hub18,bus=port18",
+           "hubport,id=hub19,hubid=1", "e1000e,netdev=hub19,bus=port19",
+           "hubport,id=hub20,hubid=1",
+           "igb,mac=52:54:00:00:01:01,netdev=hub20,id=hub,bus=port20"])
+
+
 def main():
     check_tries()
     check_choice()
+    check_hubs()
     check_lanes()
     check_kernel()
     check_attribution()
