@@ -24,6 +24,13 @@ if [ -n "$suite" ]; then
 		step "user space of Debian $suite (about 5 min)" make_userland "$suite"
 		trap - EXIT INT TERM HUP
 	fi
+	if [ ! -e "$(userland_apps_stamp "$suite")" ]; then
+		clean_up_at_exit
+		open_log lab
+		expect_steps 1
+		step "applications for the user space of Debian $suite" make_userland_apps "$suite"
+		trap - EXIT INT TERM HUP
+	fi
 	LAB_USERLAND=$(userland_folder "$suite")
 	export LAB_USERLAND
 	# What the guest mounts there, on a root that it sees read-only; below /root as well, where

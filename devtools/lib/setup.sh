@@ -21,6 +21,8 @@
 . "$LIB/qemu.sh"
 # shellcheck source=build.sh
 . "$LIB/build.sh"
+# shellcheck source=apps.sh
+. "$LIB/apps.sh"
 
 SETUP_STEPS=5
 

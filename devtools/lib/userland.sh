@@ -22,14 +22,16 @@ userland_build() {
 make_userland() {
 	local suite=$1 work uri
 	[ ! -d "$(userland_folder "$suite")" ] || return 0
+	# Whoever needs the same one waits for it, and nobody else does.
+	lock_cache "$CACHE/userland-$suite.lock"
+	[ ! -d "$(userland_folder "$suite")" ] || return 0
 	command -v debootstrap >/dev/null || install_packages debootstrap
-	# Without the lock: nobody else waits for this, and two that make the same one do no harm.
 	uri=$(archive_of "$(os_field VERSION_CODENAME)")
 	work=$(work_folder)
 	debootstrap --variant=minbase --keyring="$DEBIAN_KEYRING" \
 		--include="$USERLAND_PACKAGES" "$suite" "$work/root" "$uri"
 	rm -rf "$work/root/var/cache/apt/archives/"*.deb "$work/root/var/lib/apt/lists/"*
-	[ -d "$(userland_folder "$suite")" ] || mv -T "$work/root" "$(userland_folder "$suite")"
+	mv -T "$work/root" "$(userland_folder "$suite")"
 	rm -rf "$work"
 }
 
