@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # lab: --nics 2 --peer --timeout 420
 """Open vSwitch under dpdk-iommufd-run: an ordinary user's daemon with --detach and a netdev bridge of
-two NICs, with stock drivers and with the plugins. Each port has a pool of its own: the default one, for
-all ports, takes long to make."""
+two NICs, with stock drivers and with the plugins. Each port has a pool of its own, which is soon made;
+test_app_openvswitch_mtu.py has the default one."""
 
 import os
 import signal
