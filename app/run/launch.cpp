@@ -73,16 +73,17 @@ Result<void> become(const User &user, const std::vector<int> &kept) {
 }
 
 // A program with AddressSanitizer ends at once if its library is not the first.
-std::string preload_of(const Ground &ground) {
+std::string preload_of(const Preflight &preflight) {
     const char *others = std::getenv("LD_PRELOAD");
     std::string preload = others == nullptr ? "" : others;
-    if (!ground.sanitizer.empty() && preload.find(ground.sanitizer) == std::string::npos)
-        preload = ground.sanitizer + (preload.empty() ? "" : ":") + preload;
-    return preload + (preload.empty() ? "" : ":") + ground.library;
+    if (!preflight.sanitizer.empty() && preload.find(preflight.sanitizer) == std::string::npos)
+        preload = preflight.sanitizer + (preload.empty() ? "" : ":") + preload;
+    return preload + (preload.empty() ? "" : ":") + preflight.library;
 }
 
-void set_environment(const std::vector<std::string> &given, const Ground &ground, int socket) {
-    (void)setenv("LD_PRELOAD", preload_of(ground).c_str(), 1);
+void set_environment(const std::vector<std::string> &given, const Preflight &preflight,
+                     int socket) {
+    (void)setenv("LD_PRELOAD", preload_of(preflight).c_str(), 1);
     (void)setenv(iommufd::broker::socket_variable, std::to_string(socket).c_str(), 1);
     // The library binds no other (bus/preload/allow.hpp).
     std::string devices;
@@ -102,19 +103,19 @@ void set_runtime(const User &user, const UserFolders &folders) {
         (void)unsetenv("RUNTIME_DIRECTORY");
 }
 
-Error execute(const Options &options, const Ground &ground) {
+Error execute(const Options &options, const Preflight &preflight) {
     std::vector<char *> arguments;
     for (const std::string &word : options.command)
         arguments.push_back(const_cast<char *>(word.c_str()));
     arguments.push_back(nullptr);
-    (void)execv(ground.program.c_str(), arguments.data());
-    return {errno, "exec of " + ground.program, ""};
+    (void)execv(preflight.program.c_str(), arguments.data());
+    return {errno, "exec of " + preflight.program, ""};
 }
 
-std::vector<std::uint64_t> page_sizes(const Ground &ground) {
+std::vector<std::uint64_t> page_sizes(const Preflight &preflight) {
     std::vector<std::uint64_t> pages;
-    for (const HugetlbfsMount &m : ground.hugetlbfs)
-        if (ground.has_own_hugetlbfs &&
+    for (const HugetlbfsMount &m : preflight.hugetlbfs)
+        if (preflight.has_own_hugetlbfs &&
             std::find(pages.begin(), pages.end(), m.page) == pages.end())
             pages.push_back(m.page);
     return pages;
@@ -122,28 +123,28 @@ std::vector<std::uint64_t> page_sizes(const Ground &ground) {
 
 } // namespace
 
-Error launch_connected(const Options &options, const Ground &ground) {
-    const auto socket = inheritable(ground.connection.get());
+Error launch_connected(const Options &options, const Preflight &preflight) {
+    const auto socket = inheritable(preflight.connection.get());
     if (!socket)
         return socket.error();
     raise_memlock(); // the broker has raised it higher, if it could
-    set_environment(ground.devices, ground, *socket);
-    return execute(options, ground);
+    set_environment(preflight.devices, preflight, *socket);
+    return execute(options, preflight);
 }
 
-Error launch(const Options &options, const Ground &ground) {
+Error launch(const Options &options, const Preflight &preflight) {
     std::optional<UserFolders> folders;
-    if (!ground.user.is_caller) {
-        auto made = UserFolders::open(ground.user, page_sizes(ground));
+    if (!preflight.user.is_caller) {
+        auto made = UserFolders::open(preflight.user, page_sizes(preflight));
         if (!made)
             return made.error();
         folders.emplace(std::move(*made));
-        set_runtime(ground.user, *folders);
+        set_runtime(preflight.user, *folders);
     }
     iommufd::broker::Policy policy;
-    policy.devices = ground.devices;
-    if (ground.user.uid != 0) // root's command may become others
-        policy.clients.users = {ground.user.uid};
+    policy.devices = preflight.devices;
+    if (preflight.user.uid != 0) // root's command may become others
+        policy.clients.users = {preflight.user.uid};
     policy.is_iommufd = iommufd::broker::iommufd_check();
     auto socket = start_broker(policy, folders ? &*folders : nullptr);
     if (!socket) {
@@ -153,14 +154,14 @@ Error launch(const Options &options, const Ground &ground) {
     }
     // From here on the janitor cleans up, as the socket is closed with this process at the latest.
     raise_memlock();
-    set_environment(options.devices, ground, *socket);
-    if (folders && ground.has_own_hugetlbfs)
-        if (auto ok = show_own_hugetlbfs(*folders, ground.hugetlbfs); !ok)
+    set_environment(options.devices, preflight, *socket);
+    if (folders && preflight.has_own_hugetlbfs)
+        if (auto ok = show_own_hugetlbfs(*folders, preflight.hugetlbfs); !ok)
             return ok.error();
-    if (!ground.user.is_caller)
-        if (auto ok = become(ground.user, options.kept_capabilities); !ok)
+    if (!preflight.user.is_caller)
+        if (auto ok = become(preflight.user, options.kept_capabilities); !ok)
             return ok.error();
-    return execute(options, ground);
+    return execute(options, preflight);
 }
 
 } // namespace run

@@ -5,15 +5,15 @@
 // Becomes the command, with the library and without capabilities.
 
 #include "core/sys/result.hpp"
-#include "ground.hpp"
+#include "preflight.hpp"
 
 namespace run {
 
 // Comes back only if it fails, having undone what was done; errno of the error is exec's if it was
 // that which failed.
-iommufd::Error launch(const Options &options, const Ground &ground);
+iommufd::Error launch(const Options &options, const Preflight &preflight);
 
 // The same with --connect: as the caller, with a broker that another process serves.
-iommufd::Error launch_connected(const Options &options, const Ground &ground);
+iommufd::Error launch_connected(const Options &options, const Preflight &preflight);
 
 } // namespace run

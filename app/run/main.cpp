@@ -11,9 +11,9 @@
 
 #include "bind.hpp"
 #include "check.hpp"
-#include "ground.hpp"
 #include "launch.hpp"
 #include "options.hpp"
+#include "preflight.hpp"
 #include "serve.hpp"
 
 namespace {
@@ -30,12 +30,12 @@ int refuse(const std::string &problem) {
     return 1;
 }
 
-void show(const Options &options, const Ground &ground) {
-    const User &user = ground.user;
-    std::printf("command: %s", ground.program.c_str());
+void show(const Options &options, const Preflight &preflight) {
+    const User &user = preflight.user;
+    std::printf("command: %s", preflight.program.c_str());
     for (std::size_t i = 1; i < options.command.size(); ++i)
         std::printf(" %s", options.command[i].c_str());
-    std::printf("\nlibrary: %s\nuser: %s (%u), %s\n", ground.library.c_str(), user.name.c_str(),
+    std::printf("\nlibrary: %s\nuser: %s (%u), %s\n", preflight.library.c_str(), user.name.c_str(),
                 user.uid,
                 user.is_caller                      ? "with what the caller has"
                 : options.kept_capabilities.empty() ? "without any capability"
@@ -44,43 +44,43 @@ void show(const Options &options, const Ground &ground) {
         std::printf("broker: behind %s\n", options.socket.c_str());
     } else {
         std::printf("broker: with CAP_SYS_RAWIO, opens");
-        for (const std::string &node : ground.nodes)
+        for (const std::string &node : preflight.nodes)
             std::printf(" %s", node.c_str());
         std::printf("\n");
     }
-    for (const std::string &bdf : ground.devices)
+    for (const std::string &bdf : preflight.devices)
         std::printf("device: %s%s\n", bdf.c_str(),
-                    ground.has_free_device ? "" : ", which another client has");
-    for (const HugetlbfsMount &m : ground.hugetlbfs)
+                    preflight.has_free_device ? "" : ", which another client has");
+    for (const HugetlbfsMount &m : preflight.hugetlbfs)
         std::printf("hugetlbfs: %s%s\n", m.path.c_str(),
-                    ground.has_own_hugetlbfs ? ", one of the user's own in its place" : "");
+                    preflight.has_own_hugetlbfs ? ", one of the user's own in its place" : "");
 }
 
 int run_command(const Options &options) {
-    const auto found = survey(options);
+    const auto found = run_preflight(options);
     if (!found)
         return refuse(found.error().message());
-    const Ground &ground = *found;
+    const Preflight &preflight = *found;
     if (options.dry_run) {
-        show(options, ground);
+        show(options, preflight);
         return 0;
     }
-    if (ground.is_wrapper)
-        complain(ground.program + " does not use DPDK by itself; what it starts does if it is "
-                                  "dynamically linked");
-    if (auto advice = advise(options, ground); !advice.empty())
+    if (preflight.is_wrapper)
+        complain(preflight.program + " does not use DPDK by itself; what it starts does if it is "
+                                     "dynamically linked");
+    if (auto advice = advise(options, preflight); !advice.empty())
         complain(advice);
     const iommufd::Error error =
-        options.connect ? launch_connected(options, ground) : launch(options, ground);
+        options.connect ? launch_connected(options, preflight) : launch(options, preflight);
     complain(error.message());
     return error.code == ENOENT && error.call.starts_with("exec of") ? 127 : 126;
 }
 
 int run_server(const Options &options) {
-    const auto ground = survey_server(options);
-    if (!ground)
-        return refuse(ground.error().message());
-    const auto done = serve(options, *ground);
+    const auto preflight = run_server_preflight(options);
+    if (!preflight)
+        return refuse(preflight.error().message());
+    const auto done = serve(options, *preflight);
     return done ? 0 : refuse(done.error().message());
 }
 

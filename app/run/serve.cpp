@@ -136,7 +136,7 @@ void log(const std::string &line) {
 
 } // namespace
 
-Result<void> serve(const Options &options, const Ground &ground) {
+Result<void> serve(const Options &options, const Preflight &preflight) {
     const auto clients = TRY(clients_of(options));
     const auto leases = TRY(iommufd::broker::Leases::create());
     const auto socket = TRY(NamedSocket::create(options.socket, owner_of(clients)));
@@ -149,7 +149,7 @@ Result<void> serve(const Options &options, const Ground &ground) {
     if (!limit_capabilities({CAP_SYS_RAWIO, CAP_DAC_OVERRIDE, CAP_SYS_RESOURCE}))
         return failure(-errno, "setting capabilities");
     const iommufd::broker::Policy policy{
-        .devices = ground.devices,
+        .devices = preflight.devices,
         .clients = clients,
         .is_iommufd = iommufd::broker::iommufd_check(),
         .leases = &leases,
@@ -157,7 +157,7 @@ Result<void> serve(const Options &options, const Ground &ground) {
     };
     Server server(iommufd::linux_kernel(), policy, {}, log);
     std::string devices;
-    for (const std::string &bdf : ground.devices)
+    for (const std::string &bdf : preflight.devices)
         devices += " " + bdf;
     log("serves" + devices + " at " + options.socket);
     tell_service_manager("READY=1");

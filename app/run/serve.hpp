@@ -5,10 +5,10 @@
 // dpdk-iommufd-run --serve: this process becomes the server (server.hpp) until a signal ends it.
 
 #include "core/sys/result.hpp"
-#include "ground.hpp"
+#include "preflight.hpp"
 
 namespace run {
 
-iommufd::Result<void> serve(const Options &options, const Ground &ground);
+iommufd::Result<void> serve(const Options &options, const Preflight &preflight);
 
 } // namespace run

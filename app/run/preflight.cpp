@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-#include "ground.hpp"
+#include "preflight.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -52,28 +52,28 @@ tl::unexpected<iommufd::Error> missing(std::string what, std::string remedy = {}
     return failure(0, std::move(what), std::move(remedy));
 }
 
-Result<void> check_program(const Options &options, Ground *ground) {
+Result<void> check_program(const Options &options, Preflight *preflight) {
     const std::string &command = options.command.front();
-    const Program program = examine(ground->user, command);
-    ground->program = program.path;
-    ground->is_wrapper = program.kind == Kind::other;
-    ground->sanitizer = program.sanitizer;
+    const Program program = examine(preflight->user, command);
+    preflight->program = program.path;
+    preflight->is_wrapper = program.kind == Kind::other;
+    preflight->sanitizer = program.sanitizer;
     return check_kind(program, command);
 }
 
-Result<void> check_library(Ground *ground) {
-    ground->library = find_library();
-    if (ground->library.empty())
+Result<void> check_library(Preflight *preflight) {
+    preflight->library = find_library();
+    if (preflight->library.empty())
         return missing(std::string(library_name) + " is neither beside this program nor in " +
                            PRELOAD_INSTALL_DIR,
                        "install it");
     // ld.so(8) takes blanks and colons for separators, and has no way to quote them.
-    if (ground->library.find_first_of(" :") != std::string::npos)
-        return missing(ground->library +
+    if (preflight->library.find_first_of(" :") != std::string::npos)
+        return missing(preflight->library +
                            " has a blank or a colon in its path, which LD_PRELOAD cannot name",
                        "install it elsewhere");
-    if (!can_access(ground->user, ground->library, R_OK))
-        return missing("user " + ground->user.name + " cannot read " + ground->library,
+    if (!can_access(preflight->user, preflight->library, R_OK))
+        return missing("user " + preflight->user.name + " cannot read " + preflight->library,
                        "install it where every user can");
     return {};
 }
@@ -98,11 +98,11 @@ Result<void> check_kernel() {
     return {};
 }
 
-Result<void> check_devices(const Options &options, Ground *ground) {
+Result<void> check_devices(const Options &options, Preflight *preflight) {
     const auto found = iommufd::scan_vfio_cdevs(sysfs);
     const auto take = [&](const iommufd::PciFunction &f) {
-        ground->devices.push_back(f.bdf);
-        ground->nodes.push_back(f.cdev_path());
+        preflight->devices.push_back(f.bdf);
+        preflight->nodes.push_back(f.cdev_path());
     };
     for (const std::string &bdf : options.devices) {
         const auto f = std::find_if(found.begin(), found.end(), [&](const auto &one) {
@@ -117,7 +117,7 @@ Result<void> check_devices(const Options &options, Ground *ground) {
     for (const auto &f : found)
         if (f.is_noiommu())
             take(f);
-    if (!ground->devices.empty())
+    if (!preflight->devices.empty())
         return {};
     std::string mode;
     std::ifstream(std::string(sysfs) + "/module/vfio/parameters/enable_unsafe_noiommu_mode") >>
@@ -131,19 +131,19 @@ Result<void> check_devices(const Options &options, Ground *ground) {
                    "tells what a certain one lacks)");
 }
 
-Result<void> check_nodes(Ground *ground) {
+Result<void> check_nodes(Preflight *preflight) {
     std::error_code error;
-    for (const std::string &node : ground->nodes)
+    for (const std::string &node : preflight->nodes)
         if (!fs::exists(node, error))
             return missing("the node " + node + " is missing",
                            "is devtmpfs mounted, and is the node visible in this container?");
-    ground->nodes.insert(ground->nodes.begin(), iommu);
-    if (!ground->user.is_caller || ground->user.uid == 0)
+    preflight->nodes.insert(preflight->nodes.begin(), iommu);
+    if (!preflight->user.is_caller || preflight->user.uid == 0)
         return {};
-    for (const std::string &node : ground->nodes)
+    for (const std::string &node : preflight->nodes)
         if (access(node.c_str(), R_OK | W_OK) < 0)
-            return missing("user " + ground->user.name + " may not open " + node,
-                           "run this as root with --user " + ground->user.name +
+            return missing("user " + preflight->user.name + " may not open " + node,
+                           "run this as root with --user " + preflight->user.name +
                                ", or make the node his (chown or a udev rule)");
     return {};
 }
@@ -157,36 +157,36 @@ bool has(cap_value_t capability) {
 }
 
 // Whether the command may pin all that it needs, once this process has raised its limit.
-bool can_pin(const Options &options, const Ground &ground) {
+bool can_pin(const Options &options, const Preflight &preflight) {
     const auto &kept = options.kept_capabilities;
     rlimit limit{};
     return has(CAP_SYS_RESOURCE) ||
            (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_max == RLIM_INFINITY) ||
-           (has(CAP_IPC_LOCK) && (ground.user.is_caller ||
+           (has(CAP_IPC_LOCK) && (preflight.user.is_caller ||
                                   std::find(kept.begin(), kept.end(), CAP_IPC_LOCK) != kept.end()));
 }
 
-Result<void> check_privileges(const Options &options, Ground *ground) {
+Result<void> check_privileges(const Options &options, Preflight *preflight) {
     if (!has(CAP_SYS_RAWIO))
         return missing("CAP_SYS_RAWIO is missing, which the broker opens devices with",
                        "run this as root with --user, or with it as ambient capability");
-    if (!can_pin(options, *ground))
+    if (!can_pin(options, *preflight))
         return missing("RLIMIT_MEMLOCK cannot be raised, and limits what can be pinned",
                        "it takes root (CAP_SYS_RESOURCE), 'LimitMEMLOCK=infinity' in a unit, or "
                        "'--ulimit memlock=-1' of a container");
-    if (ground->user.is_caller)
+    if (preflight->user.is_caller)
         return {};
     if (!has(CAP_SETUID) || !has(CAP_SETGID) || !has(CAP_CHOWN))
-        return missing("only root can run a command as " + ground->user.name);
+        return missing("only root can run a command as " + preflight->user.name);
     for (const int capability : options.kept_capabilities)
         if (!has(capability))
             return missing("a capability of --keep-capability is missing here, and can only be "
                            "passed on by one who has it");
-    ground->has_own_hugetlbfs = has(CAP_SYS_ADMIN); // a container's root may have no mounts
+    preflight->has_own_hugetlbfs = has(CAP_SYS_ADMIN); // a container's root may have no mounts
     return {};
 }
 
-Result<void> check_hugepages(Ground *ground) {
+Result<void> check_hugepages(Preflight *preflight) {
     std::error_code error;
     std::uint64_t total = 0;
     for (const auto &entry : fs::directory_iterator("/sys/kernel/mm/hugepages", error))
@@ -200,8 +200,8 @@ Result<void> check_hugepages(Ground *ground) {
     if (total == 0)
         return missing("there are no hugepages",
                        "'echo 512 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages'");
-    ground->hugetlbfs = hugetlbfs_mounts();
-    if (ground->hugetlbfs.empty())
+    preflight->hugetlbfs = hugetlbfs_mounts();
+    if (preflight->hugetlbfs.empty())
         return missing("no hugetlbfs is mounted that can be written to",
                        "'mount -t hugetlbfs hugetlbfs /dev/hugepages'");
     return {};
@@ -224,9 +224,9 @@ std::string explain_connection(const std::string &socket, int ret) {
 }
 
 // The broker's word on its devices against what sysfs shows here.
-Result<void> check_offer(const Options &options, Ground *ground) {
+Result<void> check_offer(const Options &options, Preflight *preflight) {
     std::vector<iommufd::broker::Listed> offered;
-    iommufd::broker::BrokeredKernel kernel(iommufd::linux_kernel(), ground->connection.get());
+    iommufd::broker::BrokeredKernel kernel(iommufd::linux_kernel(), preflight->connection.get());
     if (const int ret = kernel.list_devices(&offered); ret < 0)
         return failure(ret, "asking the broker at " + options.socket + " for its devices",
                        iommufd::broker_remedy(ret));
@@ -240,84 +240,85 @@ Result<void> check_offer(const Options &options, Ground *ground) {
         if (std::none_of(found.begin(), found.end(),
                          [&](const auto &f) { return f.bdf == bdf && f.is_noiommu(); }))
             continue; // it is unplugged, or there is no sysfs here
-        (device.is_taken != 0 ? taken : ground->devices).push_back(bdf);
+        (device.is_taken != 0 ? taken : preflight->devices).push_back(bdf);
     }
     // A secondary process needs none that is free.
-    ground->has_free_device = !ground->devices.empty();
-    if (!wanted.empty() || ground->devices.empty())
-        ground->devices.insert(ground->devices.end(), taken.begin(), taken.end());
+    preflight->has_free_device = !preflight->devices.empty();
+    if (!wanted.empty() || preflight->devices.empty())
+        preflight->devices.insert(preflight->devices.end(), taken.begin(), taken.end());
     for (const std::string &bdf : wanted)
-        if (std::find(ground->devices.begin(), ground->devices.end(), bdf) == ground->devices.end())
+        if (std::find(preflight->devices.begin(), preflight->devices.end(), bdf) ==
+            preflight->devices.end())
             return missing("the broker at " + options.socket + " was started without " + bdf,
                            "name it with --device there; or /sys does not show it here");
-    if (ground->devices.empty())
+    if (preflight->devices.empty())
         return missing("/sys shows no device of the broker's at " + options.socket,
                        "is sysfs mounted in this container?");
     return {};
 }
 
-Result<void> check_broker(const Options &options, Ground *ground) {
+Result<void> check_broker(const Options &options, Preflight *preflight) {
     const int fd = iommufd::broker::connect_to(options.socket);
     if (fd < 0)
         return failure(fd, "connecting to " + options.socket,
                        explain_connection(options.socket, fd));
-    ground->connection = Fd(iommufd::linux_kernel(), fd);
-    return check_offer(options, ground);
+    preflight->connection = Fd(iommufd::linux_kernel(), fd);
+    return check_offer(options, preflight);
 }
 
 } // namespace
 
-Result<Ground> survey(const Options &options) {
+Result<Preflight> run_preflight(const Options &options) {
     const auto user = find_user(options.user);
     if (!user)
         return missing("there is no user '" + options.user + "'");
-    Ground ground;
-    ground.user = *user;
-    TRY(check_program(options, &ground));
+    Preflight preflight;
+    preflight.user = *user;
+    TRY(check_program(options, &preflight));
     if (options.connect) {
-        TRY(check_broker(options, &ground));
-        TRY(check_library(&ground));
+        TRY(check_broker(options, &preflight));
+        TRY(check_library(&preflight));
     } else {
         TRY(check_kernel());
-        TRY(check_devices(options, &ground));
-        TRY(check_privileges(options, &ground));
-        TRY(check_library(&ground));
-        TRY(check_nodes(&ground));
+        TRY(check_devices(options, &preflight));
+        TRY(check_privileges(options, &preflight));
+        TRY(check_library(&preflight));
+        TRY(check_nodes(&preflight));
     }
-    TRY(check_hugepages(&ground));
-    return ground;
+    TRY(check_hugepages(&preflight));
+    return preflight;
 }
 
-Result<Ground> survey_server(const Options &options) {
-    Ground ground;
-    ground.user = *find_user({});
+Result<Preflight> run_server_preflight(const Options &options) {
+    Preflight preflight;
+    preflight.user = *find_user({});
     TRY(check_kernel());
-    TRY(check_devices(options, &ground));
+    TRY(check_devices(options, &preflight));
     if (!has(CAP_SYS_RAWIO))
         return missing("CAP_SYS_RAWIO is missing, which the broker opens devices with",
                        "run this as root");
-    TRY(check_nodes(&ground));
-    return ground;
+    TRY(check_nodes(&preflight));
+    return preflight;
 }
 
 // --in-memory has no files in the mounts.
-std::string advise(const Options &options, const Ground &ground) {
-    if (!ground.has_free_device)
+std::string advise(const Options &options, const Preflight &preflight) {
+    if (!preflight.has_free_device)
         return "other clients of the broker have all of its devices: only a secondary process can "
                "start";
     const auto &words = options.command;
-    const auto &mounts = ground.hugetlbfs;
+    const auto &mounts = preflight.hugetlbfs;
     const auto is_writable = [&](const HugetlbfsMount &m) {
-        return can_access(ground.user, m.path, W_OK | X_OK);
+        return can_access(preflight.user, m.path, W_OK | X_OK);
     };
-    if (ground.has_own_hugetlbfs ||
+    if (preflight.has_own_hugetlbfs ||
         std::find(words.begin(), words.end(), "--in-memory") != words.end() ||
         std::any_of(mounts.begin(), mounts.end(), is_writable))
         return {};
     const std::string &path = mounts.front().path;
-    return "user " + ground.user.name + " may not write to " + path +
-           ", where DPDK has its hugepages' files: make it his, 'chown " + ground.user.name + " " +
-           path + "', or give the command EAL's --in-memory";
+    return "user " + preflight.user.name + " may not write to " + path +
+           ", where DPDK has its hugepages' files: make it his, 'chown " + preflight.user.name +
+           " " + path + "', or give the command EAL's --in-memory";
 }
 
 } // namespace run

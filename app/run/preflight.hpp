@@ -16,7 +16,7 @@
 namespace run {
 
 // What the command needs that belongs to somebody.
-struct Ground {
+struct Preflight {
     std::string program; // the file
     std::string library; // librte_iommufd_preload.so
     User user;
@@ -32,13 +32,13 @@ struct Ground {
 
 // For a command, by a broker of its own or with --connect; the error is the first thing that is
 // missing.
-iommufd::Result<Ground> survey(const Options &options);
+iommufd::Result<Preflight> run_preflight(const Options &options);
 
 // For --serve: devices and nodes.
-iommufd::Result<Ground> survey_server(const Options &options);
+iommufd::Result<Preflight> run_server_preflight(const Options &options);
 
 // What may go wrong where nothing is missing, as a sentence without its full stop; empty if all is
 // well.
-std::string advise(const Options &options, const Ground &ground);
+std::string advise(const Options &options, const Preflight &preflight);
 
 } // namespace run
