@@ -147,8 +147,8 @@ extern "C" {
 
 // librte_mempool gives the memory of an anonymous pool back so, and vhost that of a guest.
 [[gnu::visibility("default")]] int munmap(void *addr, size_t length) noexcept {
-    static const auto next = reinterpret_cast<PagePins::GiveBack>(dlsym(RTLD_NEXT, "munmap"));
-    return guarded(-1, [&] { return giving_back(addr, length, next); });
+    static const auto next = reinterpret_cast<PagePins::Unmap>(dlsym(RTLD_NEXT, "munmap"));
+    return guarded(-1, [&] { return unmap_and_release(addr, length, next); });
 }
 
 [[gnu::visibility("default")]] int rte_extmem_unregister(void *va_addr, size_t len) {
@@ -158,7 +158,7 @@ extern "C" {
             return -1;
         const int ret = p->eal.rte_extmem_unregister(va_addr, len);
         if (ret == 0 && p->memory.has_pages())
-            p->memory.gave_back(va_of(va_addr), len);
+            p->memory.release(va_of(va_addr), len);
         return ret;
     });
 }

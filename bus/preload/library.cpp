@@ -91,16 +91,16 @@ bool is_attached(Library &p) {
     return p.devices.attached();
 }
 
-int giving_back(void *memory, std::size_t length, PagePins::GiveBack give_back) {
+int unmap_and_release(void *memory, std::size_t length, PagePins::Unmap unmap) {
     Library *p = the_library;
     if (p == nullptr)
-        return give_back(memory, length);
+        return unmap(memory, length);
     if (p->memory.has_pages())
-        return p->memory.giving_back(memory, length, give_back);
+        return p->memory.unmap_and_release(memory, length, unmap);
     if (p->pages_of != getpid()) // a secondary process has pins of its own
-        return give_back(memory, length);
+        return unmap(memory, length);
     const LockGuard lock(p->mutex);
-    return p->pages.giving_back(memory, length, give_back);
+    return p->pages.unmap_and_release(memory, length, unmap);
 }
 
 } // namespace iommufd::preload

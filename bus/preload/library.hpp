@@ -56,8 +56,8 @@ bool is_attached(Library &p);
 // In time for the first event and the first secondary process.
 void register_callbacks(Library &p) REQUIRES(p.mutex);
 
-// Memory that the application is about to give back by give_back (munmap()); what was pinned of it
+// Memory that the application is about to give back by unmap (munmap()); what was pinned of it
 // page by page is unpinned. Its answer.
-int giving_back(void *memory, std::size_t length, PagePins::GiveBack give_back);
+int unmap_and_release(void *memory, std::size_t length, PagePins::Unmap unmap);
 
 } // namespace iommufd::preload

@@ -180,8 +180,8 @@ void PagePins::release(Va va, std::uint64_t length) {
     }
 }
 
-int PagePins::giving_back(void *memory, std::size_t length, GiveBack give_back) {
-    const int ret = give_back(memory, length);
+int PagePins::unmap_and_release(void *memory, std::size_t length, Unmap unmap) {
+    const int ret = unmap(memory, length);
     if (ret != 0)
         return ret;
     const int before = errno;

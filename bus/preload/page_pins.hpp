@@ -48,9 +48,9 @@ public:
     Result<std::uint64_t> probe(Va va);
     // Unpin what lies in [va, va + length).
     void release(Va va, std::uint64_t length);
-    // The memory goes by what give_back does, 0 if it has: unpinned then. Its answer.
-    using GiveBack = int (*)(void *memory, std::size_t length);
-    int giving_back(void *memory, std::size_t length, GiveBack give_back);
+    // The memory goes by what unmap does, 0 if it has: unpinned then. Its answer.
+    using Unmap = int (*)(void *memory, std::size_t length);
+    int unmap_and_release(void *memory, std::size_t length, Unmap unmap);
     // Unpin what is no longer the page at its address.
     void sweep();
     void release_all() { release(Va{0}, UINT64_MAX); }

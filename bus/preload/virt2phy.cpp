@@ -118,13 +118,13 @@ Result<void> Virt2Phy::unmap_external(Va va, std::uint64_t length) {
     return {};
 }
 
-int Virt2Phy::giving_back(void *memory, std::size_t length, PagePins::GiveBack give_back) {
+int Virt2Phy::unmap_and_release(void *memory, std::size_t length, PagePins::Unmap unmap) {
     const LockGuard lock(mutex_); // nobody asks about what comes to the same place before that
-    return space_.keeps_pins() ? give_back(memory, length)
-                               : pages_.giving_back(memory, length, give_back);
+    return space_.keeps_pins() ? unmap(memory, length)
+                               : pages_.unmap_and_release(memory, length, unmap);
 }
 
-void Virt2Phy::gave_back(Va va, std::uint64_t length) {
+void Virt2Phy::release(Va va, std::uint64_t length) {
     const LockGuard lock(mutex_);
     if (!space_.keeps_pins())
         pages_.release(va, length);

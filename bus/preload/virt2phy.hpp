@@ -57,13 +57,13 @@ public:
     Result<void> map_external(Va va, std::uint64_t iova, std::uint64_t length);
     Result<void> unmap_external(Va va, std::uint64_t length);
 
-    // Memory of the application's, which give_back (munmap() and its like) is to give back: what
+    // Memory of the application's, which unmap (munmap() and its like) is to give back: what
     // was pinned of it page by page is unpinned. Its answer.
-    int giving_back(void *memory, std::size_t length, PagePins::GiveBack give_back);
+    int unmap_and_release(void *memory, std::size_t length, PagePins::Unmap unmap);
     // The same where it has gone already.
-    void gave_back(Va va, std::uint64_t length);
-    // Whether giving_back() may have anything to do. Not in a child of the process: the pins are
-    // its parent's, and the mutex is as the fork has found it.
+    void release(Va va, std::uint64_t length);
+    // Whether unmap_and_release() may have anything to do. Not in a child of the process: the pins
+    // are its parent's, and the mutex is as the fork has found it.
     [[nodiscard]] bool has_pages() const { return pages_of_ == getpid(); }
 
     // What is pinned, and why.

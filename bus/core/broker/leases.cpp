@@ -36,7 +36,7 @@ int Leases::take(std::size_t device) const {
     return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
 
-void Leases::give_back(std::size_t device) const {
+void Leases::release(std::size_t device) const {
     auto lock = lock_of(F_UNLCK, device);
     (void)fcntl(file_.get(), F_SETLK, &lock);
 }

@@ -20,7 +20,7 @@ public:
 
     // By number. Again is nothing. -EBUSY: another process has it.
     [[nodiscard]] int take(std::size_t device) const;
-    void give_back(std::size_t device) const;
+    void release(std::size_t device) const;
     [[nodiscard]] bool is_taken_by_another(std::size_t device) const;
     // What must stay open.
     [[nodiscard]] int fd() const { return file_.get(); }

@@ -147,7 +147,7 @@ Outcome change_device(Kernel &kernel, const Policy &policy, const Request &reque
         return reply_with(request, 0);
     if (type == Type::open_device)
         return reply_with(request, policy.leases->take(device->number));
-    policy.leases->give_back(device->number);
+    policy.leases->release(device->number);
     return reply_with(request, 0);
 }
 

@@ -218,9 +218,11 @@ TEST_F(PagePins, WhatIsGivenBackIsUnpinned) {
         EXPECT_OK(pins.pin(base + i * page_4k));
     auto *second = reinterpret_cast<void *>(raw(base + page_4k));
     errno = E2BIG;
-    EXPECT_EQ(pins.giving_back(second, page_4k + 1, [](void *, std::size_t) { return -1; }), -1);
+    EXPECT_EQ(pins.unmap_and_release(second, page_4k + 1, [](void *, std::size_t) { return -1; }),
+              -1);
     EXPECT_EQ(pins.count(), 4U) << "munmap() has failed: the memory is there";
-    EXPECT_EQ(pins.giving_back(second, page_4k + 1, [](void *, std::size_t) { return 0; }), 0);
+    EXPECT_EQ(pins.unmap_and_release(second, page_4k + 1, [](void *, std::size_t) { return 0; }),
+              0);
     EXPECT_EQ(errno, E2BIG);
     EXPECT_EQ(kernel.census().areas, 2U) << "a page of which one byte goes, goes";
     EXPECT_EQ(pins.ranges(), (std::map<std::uint64_t, std::uint64_t>{
