@@ -12,7 +12,7 @@ import sys
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "lab"))
 
-from labtest import lab, process, tap  # noqa: E402  pylint: disable=wrong-import-position
+from labtest import lab, process, tap, testpmd  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def late():
@@ -33,6 +33,16 @@ def program_does_not_end():
 
 def ended_early():
     process.Process(["true"]).wait_for("ready", 10)
+
+
+def prompt_that_an_event_has_cut():
+    text = "\nte\nPort 0: link state change event\nstpmd> "
+    process.Process(["printf", text]).wait_for(r"\n" + testpmd.PROMPT, 10)
+
+
+def part_of_a_prompt():
+    text = "\nte\nPort 0: link state change event\nstp"
+    process.Process(["printf", text]).wait_for(r"\n" + testpmd.PROMPT, 10)
 
 
 def wrong_and_late_in_the_end():
@@ -87,7 +97,8 @@ EXPECTED = {
     late: TIMEOUT, late_in_a_program: TIMEOUT, program_does_not_end: TIMEOUT,
     late_and_late_in_the_end: TIMEOUT, wrong: FAILED, wrong_and_late_in_the_end: FAILED,
     late_and_wrong_in_the_end: FAILED, ended_early: FAILED, too_long: FAILED, stuck: FAILED,
-    cannot_run: PASSED, good: PASSED,
+    cannot_run: PASSED, good: PASSED, prompt_that_an_event_has_cut: PASSED,
+    part_of_a_prompt: FAILED,
 }
 
 

@@ -8,7 +8,9 @@ from labtest import lab
 from labtest.process import Process, Timeout, settled
 
 PROGRAM = "dpdk-testpmd"
-PROMPT = "testpmd> "
+# Another thread of testpmd tells events, in the middle of the prompt too.
+EVENT = r"(?:\nPort \d+: [\w ]+ event\n)?"
+PROMPT = EVENT.join("testpmd> ")
 START = 60  # seconds until the first prompt, in software emulation
 
 # Small pools: the kernel zeroes every page at start.
