@@ -69,7 +69,7 @@ Then:
   dpdk-iommufd-run --user "$USER" -- dpdk-testpmd -a 0000:01:00.0 -- -i
   dpdk-iommufd-run --user 1000 --device 0000:01:00.0 --dry-run -- dpdk-l2fwd
 
-It works by LD_PRELOAD, so COMMAND must load DPDK (22.11 to 25.11) as shared libraries. A
+It works by LD_PRELOAD, so COMMAND must load DPDK (22.11 to 26.11) as shared libraries. A
 statically linked one is recognised and refused; rebuild it with 'meson setup
 -Ddefault_library=shared', or with 'pkg-config libdpdk' without --static.
 
