@@ -188,9 +188,10 @@ def extended():
                                            (BROADCAST, LAST, 1)):
             for _ in range(count):
                 peer.send(peer.frame(destination, length))
-        settled(lambda: program.xstats(0)["rx_size_64_packets"], 1)
+        settled(lambda: program.xstats(0)["rx_total_packets"], 11)
         seen = program.xstats(0)
-        expected = {"rx_size_64_packets": 1, "rx_size_65_to_127_packets": 5,
+        # QEMU (seen with 10.0) has the frame of 60 bytes, 64 with its CRC, in no counter by size.
+        expected = {"rx_total_packets": 11, "rx_size_65_to_127_packets": 5,
                     "rx_size_128_to_255_packets": 0, "rx_size_256_to_511_packets": 3,
                     "rx_size_1024_to_max_packets": 2, "rx_broadcast_packets": 4,
                     "rx_crc_errors": 0}
