@@ -24,7 +24,7 @@ testpmd = process.Shared(lambda: Testpmd(lab.eal(lab.NICS[0]), ["--forward-mode=
 
 
 def ping(*options):
-    status, output = process.run(["ping", "-n", "-W", "2", *options, THEIRS], timeout=60)
+    status, output = process.run(["ping", "-n", "-W", f"{peer.PATIENCE:g}", *options, THEIRS], timeout=60)
     tap.equal(status, 0, f"exit status of ping:\n{output}")
     return output
 
@@ -43,7 +43,7 @@ def echo(sock, identifier, sequence, payload):
     head = struct.pack("!BBHHH", 8, 0, 0, identifier, sequence)
     head = struct.pack("!BBHHH", 8, 0, checksum(head + payload), identifier, sequence)
     sock.sendto(head + payload, (THEIRS, 0))
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + peer.PATIENCE
     while time.monotonic() < deadline:
         packet = sock.recv(65536)
         message = packet[(packet[0] & 15) * 4:]
@@ -84,7 +84,7 @@ def payloads():
     testpmd()
     with peer.address(lab.PEER, OURS + "/24"), \
             socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
-        sock.settimeout(3)
+        sock.settimeout(peer.PATIENCE)
         for sequence, size in enumerate(range(0, LONGEST + 1, 8)):
             payload = random.randbytes(size)
             tap.check(echo(sock, 0x7E57, sequence, payload) == payload,

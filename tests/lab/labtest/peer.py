@@ -20,6 +20,11 @@ HEADER = 14  # bytes of addresses and type
 MIN_FRAME = 60  # bytes without the frame check sequence, as all lengths here
 MAX_FRAME = 1514
 MAX_VLAN_FRAME = 1518
+QUIET = 1.0  # seconds without a frame, after which no more is expected
+# Seconds that one which is expected may stay away. An Rx interrupt of the peer's that the emulation
+# has lost is made up for by its driver's watchdog, each 2 s and up to a second more
+# (Linux 7.3.4, e1000e/netdev.c, e1000_watchdog_task() and round_jiffies()).
+PATIENCE = 4.0
 
 # linux/if_packet.h
 _SOL_PACKET = 263
@@ -70,14 +75,20 @@ class Peer:
                     data = data[:12] + struct.pack("!HH", VLAN, tag) + data[12:]
         return data
 
-    def receive(self, count=None, quiet=1.0, limit=30, ethertype=ETHERTYPE):
+    def receive(self, count=None, quiet=None, limit=30, ethertype=ETHERTYPE):
         """Frames of a type: count of them, or all until none has come for quiet seconds. Ends
-        after limit seconds whatever comes."""
+        after limit seconds whatever comes. Says so if one that was expected came late."""
         frames = []
+        if quiet is None:
+            quiet = QUIET if count is None else PATIENCE
         deadline = time.monotonic() + limit
         while (count is None or len(frames) < count) and time.monotonic() < deadline:
+            since = time.monotonic()
             if not select.select([self._socket], [], [], quiet)[0]:
                 break
+            if count is not None and time.monotonic() - since > QUIET:
+                print(f"# {self.name}: a frame after {time.monotonic() - since:.1f} s of silence",
+                      flush=True)
             frame = self._receive_one()
             if type_of(frame) == ethertype:
                 frames.append(frame)
