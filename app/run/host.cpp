@@ -247,6 +247,12 @@ std::string printable(std::string text) {
     return text;
 }
 
+// root is to copy it into a shell, and it is a user's word.
+bool is_plain_path(const std::string &text) {
+    return text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789/._-+:@") == std::string::npos;
+}
+
 // As EAL chooses it (v22.11 to v25.11, lib/eal/unix/eal_filesystem.c, eal_create_runtime_dir()).
 std::string read_runtime(const fs::path &process, uid_t uid) {
     std::ifstream file(process / "environ", std::ios::binary);
@@ -261,7 +267,8 @@ std::string read_runtime(const fs::path &process, uid_t uid) {
         else if (word.starts_with("XDG_RUNTIME_DIR="))
             of_session = word.substr(value);
     }
-    return printable(!given.empty() ? given : uid == 0 ? "/var/run" : of_session);
+    const std::string chosen = !given.empty() ? given : uid == 0 ? "/var/run" : of_session;
+    return is_plain_path(chosen) ? chosen : std::string{};
 }
 
 Holder read_holder(const fs::path &process, pid_t pid) {

@@ -84,7 +84,8 @@ struct Holder {
     std::string name;
     std::uint64_t pinned; // bytes of its memory, VmPin (proc_pid_status(5))
     // Where EAL has its runtime files, by the process's environment: RUNTIME_DIRECTORY for who
-    // looks for them. Empty: not readable by this user.
+    // looks for them. Empty: not readable by this user, or not a path of letters, digits and
+    // /._-+:@ alone, which a shell takes as it is.
     std::string runtime;
 };
 

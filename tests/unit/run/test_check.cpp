@@ -234,7 +234,8 @@ TEST_F(HostTest, JsonIsJson) {
               std::string::npos);
 }
 
-// Root runs --status in a terminal, and name and environment of a process are its user's.
+// Root runs --status in a terminal and copies from it, and name and environment of a process are
+// its user's.
 TEST_F(HostTest, StatusTellsWhereTheApplicationIsFoundAndNothingToTheTerminal) {
     add("vfio-pci", "noiommu-vfio0");
     hold("/dev/vfio/devices/noiommu-vfio0");
@@ -255,7 +256,12 @@ TEST_F(HostTest, StatusTellsWhereTheApplicationIsFoundAndNothingToTheTerminal) {
     says(session + "RUNTIME_DIRECTORY=/run/ovs" + end, "/run/ovs");
     says(session + "RUNTIME_DIRECTORY=" + end, "/run/dpdk-iommufd/runtime-1000");
     says("", "/tmp");
-    says("XDG_RUNTIME_DIR=/\x1b[2J\n\xff" + end, "/?[2J??");
+    for (const std::string lie : {"/\x1b[2J\n\xff", "/run/x;reboot", "/run/$(id)", "/a b"}) {
+        write(process / "environ", "RUNTIME_DIRECTORY=" + lie + end);
+        const auto status = nlohmann::json::parse(status_json(host, paths));
+        EXPECT_EQ(status["devices"][0]["clients"][0]["runtime_directory"], "") << lie;
+        EXPECT_EQ(status_text(host, paths).find("RUNTIME_DIRECTORY"), std::string::npos) << lie;
+    }
     write(process / "status", "Name:\tevil\x1b]0;\x07\nUid:\t0\t0\t0\t0\n");
     says(session, "/var/run");
     EXPECT_NE(status_text(host, paths).find("4711 evil?]0;?, uid 0"), std::string::npos);
