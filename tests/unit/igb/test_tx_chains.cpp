@@ -150,6 +150,38 @@ TEST_P(TxChainTest, AChainThatDoesNotFitWaits) {
     expect_nothing_held();
 }
 
+// Of a ring that is full of what is sent a burst has as many descriptors as it takes, though it has
+// fewer packets: nothing is refused that could be sent.
+TEST_P(TxChainTest, AsMuchIsCompletedAsTheChainsTake) {
+    constexpr std::uint32_t nb_desc = 256;
+    constexpr std::uint32_t nb_chains = 30;
+    constexpr std::uint32_t nb_after = 60;
+    std::vector<rte_mbuf *> mbufs;
+    std::vector<Bytes> data(nb_chains);
+
+    ASSERT_EQ(0, rte_eth_dev_tx_queue_stop(port_id, 0));
+    ASSERT_EQ(0, rte_eth_tx_queue_setup(port_id, 0, nb_desc, 0, nullptr));
+    ASSERT_EQ(0, rte_eth_dev_tx_queue_start(port_id, 0));
+    constexpr std::uint32_t nb_plain = nb_desc - 1 - batch_size; // free: tx_free_thresh
+    ASSERT_EQ(nb_plain, send(packets(0, nb_plain)));
+    ASSERT_EQ(nb_plain, device().transmit(0));
+    device().sent.clear();
+
+    for (std::uint32_t i = 0; i < nb_chains; i++)
+        mbufs.push_back(chain(i, {60, 50, 40, 30, 20}, {pool}, &data[i]));
+    for (std::uint32_t i = 0; i < nb_after; i++)
+        mbufs.push_back(packet(pool, i));
+    EXPECT_EQ(nb_chains + nb_after, send(mbufs));
+    EXPECT_EQ(5 * nb_chains + nb_after, device().transmit(0));
+    ASSERT_EQ(nb_chains + nb_after, device().sent.size());
+    for (std::uint32_t i = 0; i < nb_chains; i++)
+        EXPECT_EQ(data[i], device().sent[i].data) << i;
+    for (std::uint32_t i = 0; i < nb_after; i++)
+        EXPECT_EQ(frame(i), device().sent[nb_chains + i].data) << i;
+    EXPECT_EQ(nb_plain + nb_chains + nb_after, stats().opackets);
+    expect_nothing_held();
+}
+
 // Somebody else holds the chain: he finds it as it was.
 TEST_P(TxChainTest, ASharedChainIsLeftAlone) {
     rte_mbuf *head = chain(1, {60, 70}, {pool});

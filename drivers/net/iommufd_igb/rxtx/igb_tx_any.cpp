@@ -6,6 +6,7 @@
 // then they are filled.
 
 #include <algorithm>
+#include <utility>
 
 #include <rte_bus_iommufd.h>
 
@@ -173,41 +174,76 @@ private:
     unsigned int filled_ = 0;
 };
 
+// Packets that cannot be sent; freed at the end, for the application's callback may unmap memory.
+class Dropped {
+public:
+    [[nodiscard]] bool is_full() const { return count_ == batch_size; }
+    void add(rte_mbuf *mbuf) { mbufs_[count_++] = mbuf; }
+    unsigned int free() {
+        for (unsigned int i = 0; i < count_; i++)
+            rte_pktmbuf_free(mbufs_[i]);
+        return std::exchange(count_, 0);
+    }
+
+private:
+    rte_mbuf *mbufs_[batch_size];
+    unsigned int count_ = 0;
+};
+
+// Fill up to limit descriptors, of which room are free, as tx_fill_any() has it. How many the next
+// packet takes if there is no room for it, 0 if that is not why it ended.
+unsigned int fill_room(TxQueue &queue, TxWork &work, Filler &filler, unsigned int limit,
+                       unsigned int room, Dropped &dropped) {
+    unsigned int missing = 0;
+    Lookups lookups(queue);
+
+    while (filler.filled() < limit && !dropped.is_full() && work.next < work.end) {
+        rte_mbuf *mbuf = *work.next;
+        TxPlan plan;
+
+        if (!make_plan(queue, work, lookups, mbuf, plan)) {
+            dropped.add(mbuf);
+            work.next++;
+            continue;
+        }
+        if (plan.nb_descs() > room - filler.filled()) {
+            missing = plan.nb_descs();
+            break;
+        }
+        // A pool is noted for what can be put back into it as it is.
+        filler.fill(plan, mbuf, is_plain(work.known_pool, mbuf) ? mbuf->pool : nullptr);
+        queue.bytes += mbuf->pkt_len;
+        work.extra_descs += plan.nb_descs() - 1;
+        work.next++;
+    }
+    filler.finish(); // what was looked up is in flight before the lookups end
+    return missing;
+}
+
 } // namespace
 
-unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
-                         unsigned int nb_free) {
-    rte_mbuf *dropped[batch_size]; // freed at the end: the application's callback may unmap memory
-    unsigned int nb_dropped = 0;
+TxFilled tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
+                     unsigned int nb_free) {
+    Dropped dropped;
     Filler filler(queue, index);
+    unsigned int completed = 0;
+    // Not while something is looked up: who frees an mbuf may unmap memory.
+    const auto has_room = [&](unsigned int wanted) {
+        while (nb_free + completed - filler.filled() < wanted && complete_batch(queue))
+            completed += batch_size;
+        return nb_free + completed - filler.filled() >= wanted;
+    };
 
-    {
-        Lookups lookups(queue);
-        while (filler.filled() < limit && nb_dropped < batch_size && work.next < work.end) {
-            rte_mbuf *mbuf = *work.next;
-            TxPlan plan;
-
-            if (!make_plan(queue, work, lookups, mbuf, plan)) {
-                dropped[nb_dropped++] = mbuf;
-                work.next++;
-                continue;
-            }
-            if (plan.nb_descs() > nb_free - filler.filled()) {
-                work.end = work.next;
-                break;
-            }
-            // A pool is noted for what can be put back into it as it is.
-            filler.fill(plan, mbuf, is_plain(work.known_pool, mbuf) ? mbuf->pool : nullptr);
-            queue.bytes += mbuf->pkt_len;
-            work.extra_descs += plan.nb_descs() - 1;
-            work.next++;
+    while (const unsigned int missing =
+               fill_room(queue, work, filler, limit, nb_free + completed, dropped)) {
+        if (!has_room(missing)) {
+            work.end = work.next;
+            break;
         }
-        filler.finish();
     }
-    queue.errors += nb_dropped;
-    for (unsigned int i = 0; i < nb_dropped; i++)
-        rte_pktmbuf_free(dropped[i]);
-    return filler.filled();
+    has_room(static_cast<unsigned int>(work.end - work.next));
+    queue.errors += dropped.free();
+    return {.descs = filler.filled(), .completed = completed};
 }
 
 } // namespace igb

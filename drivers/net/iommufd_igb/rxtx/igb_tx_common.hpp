@@ -64,15 +64,23 @@ struct TxWork {
     unsigned int extra_descs;
 };
 
+struct TxFilled {
+    unsigned int descs;
+    unsigned int completed; // Descriptors of older batches that were completed for it.
+};
+
 // Fill descriptors from index on with packets that may not be plain, until limit are filled,
 // which do not go beyond a batch. The last packet may: it takes as many descriptors as it has
-// segments for the device, and one if the device has to be told where its headers are, up to
-// nb_free of them. Packets that cannot be sent are dropped.
+// segments for the device, and one if the device has to be told where its headers are. Packets that
+// cannot be sent are dropped.
 //
-// Descriptors filled, up to which the queue's tail has moved; work.next has moved past what was
-// taken, sent or dropped. work.end is there if the next packet takes more than nb_free.
-unsigned int tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
-                         unsigned int nb_free);
+// nb_free are free at index. Where packets take more, older batches are completed, for what is left
+// of the burst too.
+//
+// The queue's tail has moved past what was filled, work.next past what was taken, sent or dropped.
+// work.end is there if there is no room for the next packet.
+TxFilled tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
+                     unsigned int nb_free);
 
 // Give a completed batch back whose mbufs are not all alike.
 void tx_free_each(rte_mbuf **mbufs, std::uint16_t count);
@@ -244,8 +252,12 @@ inline std::uint16_t transmit(TxQueue &queue, rte_mbuf **packets, unsigned int n
         auto filled = static_cast<unsigned int>(
             send_plain(desc, &queue.sw_ring[tail], work.next, most, work.known_pool, queue.bytes));
         work.next += filled;
-        if (unlikely(filled < most))
-            filled += tx_fill_any(queue, work, tail + filled, limit - filled, nb_free - filled);
+        if (unlikely(filled < most)) {
+            const TxFilled any =
+                tx_fill_any(queue, work, tail + filled, limit - filled, nb_free - filled);
+            filled += any.descs;
+            nb_free += any.completed;
+        }
         // The end of a batch or of the burst. None was filled, or more than to the end of the
         // batch: then tx_fill_any() has seen to it.
         if (likely(filled - 1 < to_rs))
