@@ -5,6 +5,7 @@
 // and when it gives that back.
 
 #include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <rte_memzone.h>
 #include <sys/mman.h>
 
 #include "device_test.hpp"
@@ -174,6 +176,31 @@ TEST_F(MempoolArenaTest, WhatWasAskedForIsTheSameInTheEnd) {
     for (void *memory : rest)
         rte_iommufd_arena_free(arena, memory);
     EXPECT_EQ(arena_of(0).free, arena_of(0).size);
+}
+
+// The arena's memory is reserved before rte_mempool.c takes a chunk of its own, which fails here.
+TEST_F(MempoolArenaTest, WhatAFailedPopulationTookGoesWithThePool) {
+    probe("arena=2M");
+    rte_mempool *empty = rte_mempool_create_empty("pool", 255, 2048, 0, 0, 0, 0);
+    ASSERT_NE(empty, nullptr);
+    ASSERT_EQ(rte_mempool_set_ops_byname(empty, "iommufd", nullptr), 0);
+    std::vector<const rte_memzone *> zones; // all but one, which the pool's ring takes
+    while (const rte_memzone *zone = rte_memzone_reserve(
+               ("zone" + std::to_string(zones.size())).c_str(), 64, SOCKET_ID_ANY, 0))
+        zones.push_back(zone);
+    ASSERT_GT(zones.size(), 0U);
+    rte_memzone_free(zones.back());
+    zones.pop_back();
+
+    EXPECT_EQ(rte_mempool_populate_default(empty), -ENOSPC);
+    EXPECT_LT(arena_of(0).free, arena_of(0).size) << "it has been reserved";
+    rte_mempool_free(empty);
+    EXPECT_EQ(arena_of(0).free, arena_of(0).size);
+
+    for (const rte_memzone *zone : zones)
+        rte_memzone_free(zone);
+    pool = mbufs("mbufs", 255, 0);
+    EXPECT_NE(pool, nullptr) << "there is room for another one";
 }
 
 TEST_F(MempoolArenaTest, MemoryIsUnmappedBeforeItGoes) {
