@@ -80,30 +80,32 @@ phys_addr_t physical(Library &p, const void *address) {
     return pa ? *pa : no_address(p, "physical address", pa.error());
 }
 
-// next: DPDK's own.
-int dma_map(DmaFunction EalApi::*next, int container, std::uint64_t va, std::uint64_t iova,
-            std::uint64_t length) {
+// ours(Library &) for the default container while a device is attached, else DPDK's own function.
+template <class F>
+int with_external_memory(DmaFunction EalApi::*next, int container, std::uint64_t va,
+                         std::uint64_t iova, std::uint64_t length, F &&ours) {
     return guarded(-1, [&] {
         Library *p = library();
         if (p == nullptr)
             return -1;
         if (container != RTE_VFIO_DEFAULT_CONTAINER_FD || !is_attached(*p))
             return (p->eal.*next)(container, va, iova, length);
-        auto ok = p->memory.map_external(Va{va}, iova, length);
+        auto ok = ours(*p);
         return ok ? 0 : log_error("external memory", ok.error());
+    });
+}
+
+int dma_map(DmaFunction EalApi::*next, int container, std::uint64_t va, std::uint64_t iova,
+            std::uint64_t length) {
+    return with_external_memory(next, container, va, iova, length, [&](Library &p) {
+        return p.memory.map_external(Va{va}, iova, length);
     });
 }
 
 int dma_unmap(DmaFunction EalApi::*next, int container, std::uint64_t va, std::uint64_t iova,
               std::uint64_t length) {
-    return guarded(-1, [&] {
-        Library *p = library();
-        if (p == nullptr)
-            return -1;
-        if (container != RTE_VFIO_DEFAULT_CONTAINER_FD || !is_attached(*p))
-            return (p->eal.*next)(container, va, iova, length);
-        auto ok = p->memory.unmap_external(Va{va}, length);
-        return ok ? 0 : log_error("external memory", ok.error());
+    return with_external_memory(next, container, va, iova, length, [&](Library &p) {
+        return p.memory.unmap_external(Va{va}, length);
     });
 }
 
