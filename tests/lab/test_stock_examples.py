@@ -1,16 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 # lab: --nics 2 --peer --extra-device e1000e,netdev=hub --extra-device e1000,netdev=hub --extra-device virtio-net-pci,netdev=hub,disable-legacy=on --extra-device vmxnet3,netdev=hub --all-plugins --timeout 180
-"""DPDK's examples l2fwd, l3fwd and skeleton, built unmodified from package dpdk-doc, forward over
-iommufd as uid 1000 with stock drivers; the peer checks every byte."""
+"""DPDK's examples l2fwd, l3fwd, ip_reassembly and skeleton, built unmodified from package dpdk-doc,
+forward over iommufd as uid 1000 with stock drivers; the peer checks every byte."""
 
 import os
 import signal
-import socket
-import struct
 import time
 
-from labtest import lab, peer, process, stock, tap
+from labtest import lab, peer, process, stock, tap, udp
 from labtest.peer import Peer
 from labtest.trace import PagemapOpens
 
@@ -19,11 +17,11 @@ MACS = [f"52:54:00:00:00:{number:02x}" for number in (1, 2)]  # as the lab gives
 COUNT = 64
 
 
-def example(name, *options):
+def example(name, *options, nics=lab.NICS, cores="0-1"):
     program = lab.EXAMPLE + name
     if not os.path.exists(program):
         raise tap.Skip(f"{name} was not built: package dpdk-doc is not installed")
-    return process.Process([*stock.run(*lab.NICS), program, "-l", "0-1", *stock.allow(*lab.NICS),
+    return process.Process([*stock.run(*nics), program, "-l", cores, *stock.allow(*nics),
                             *options])
 
 
@@ -53,17 +51,6 @@ def l2fwd():
         end(program, opens)
 
 
-def packet(port, number):
-    """UDP to 198.18.1.1, which l3fwd's table has at port 1."""
-    payload = os.urandom(26 + 20 * number)
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), number, 0, 64, 17, 0,
-                       socket.inet_aton("198.18.0.9"), socket.inet_aton("198.18.1.1"))
-    total = sum(struct.unpack("!10H", head))
-    total = (total & 0xFFFF) + (total >> 16)
-    head = head[:10] + struct.pack("!H", ~total & 0xFFFF) + head[12:]
-    return (peer.mac_bytes(MACS[0]) + peer.mac_bytes(port.mac) + b"\x08\x00" + head + payload)
-
-
 @tap.test("l3fwd: routed by its table, out of port 1 to the peer")
 def l3fwd():
     with Peer() as port, PagemapOpens() as opens:
@@ -72,12 +59,31 @@ def l3fwd():
                           f"--rule_ipv6={EXAMPLES}/l3fwd/lpm_default_v6.cfg")
         program.wait_for("entering main loop", 60)
         program.wait_for("Link Up|link up|Link up", 30)
-        frames = [packet(port, number) for number in range(COUNT)]
+        # l3fwd's table has the destination at port 1.
+        frames = [udp.frame((port.mac, MACS[0]), ("198.18.0.9", "198.18.1.1"),
+                            os.urandom(26 + 20 * i), number=i) for i in range(COUNT)]
         send(port, frames)
         back = port.receive(COUNT, ethertype=0x0800)
         tap.equal([frame[34:] for frame in back], [frame[34:] for frame in frames], "payloads")
         head = peer.mac_bytes(port.mac) + peer.mac_bytes(MACS[1])
         tap.equal({frame[:12] for frame in back}, {head}, "addresses")
+        end(program, opens)
+
+
+@tap.test("ip_reassembly: what came in pieces goes out in one, of several buffers")
+def ip_reassembly():
+    with Peer() as port, PagemapOpens() as opens:
+        # One port: promiscuous and on one hub, two would send each other's frames for ever.
+        program = example("ip_reassembly", "--", "-p", "1", "--maxflows=64",
+                          nics=lab.NICS[:1], cores="0")
+        program.wait_for("entering main loop", 60)
+        whole = [udp.frame((port.mac, MACS[0]), ("198.18.0.9", "100.10.0.1"),
+                           os.urandom(100 + 40 * i), number=i) for i in range(32)]
+        for number, frame in enumerate(whole):
+            send(port, udp.fragments(frame, 2 + number % 2))
+        back = port.receive(len(whole), ethertype=udp.ETHERTYPE)
+        tap.equal([frame[14:] for frame in back], [frame[14:] for frame in whole], "packets")
+        tap.equal({frame[6:12] for frame in back}, {peer.mac_bytes(MACS[0])}, "senders")
         end(program, opens)
 
 
