@@ -40,13 +40,7 @@ def sizes():
 
 def exchange(peer, frames):
     """Sends in batches; what came back, in order."""
-    back = []
-    for at in range(0, len(frames), BATCH):
-        batch = frames[at:at + BATCH]
-        for frame in batch:
-            peer.send(frame)
-        back += peer.receive(len(batch))
-    return back + peer.receive(quiet=0.3)  # and nothing else
+    return peer.exchange(frames, BATCH) + peer.receive(quiet=0.3)  # and nothing else
 
 
 def differ(frame, original):

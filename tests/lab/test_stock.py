@@ -16,20 +16,11 @@ SIZES = list(range(MIN_FRAME, MAX_FRAME + 1, 17)) + [MAX_FRAME]
 ROUNDS = 1  # of the storm; one takes seconds in emulation
 
 
-def exchange(port, frames, batch=64):
-    back = []
-    for at in range(0, len(frames), batch):
-        for frame in frames[at:at + batch]:
-            port.send(frame)
-        back += port.receive(len(frames[at:at + batch]))
-    return back
-
-
 def loop(program, port):
     """One port in io mode sends back what it gets."""
     program.commands("set fwd io", "start")
     frames = [port.frame(program.mac(0), length) for length in SIZES]
-    back = exchange(port, frames)
+    back = port.exchange(frames, 64)
     program.command("stop")
     tap.equal(len(back), len(frames), "frames that came back")
     for there, here in zip(frames, back):
@@ -91,7 +82,7 @@ def forward(program, port, frames=150):
     program.commands("set fwd mac", f"set eth-peer 1 {port.mac}", "start")
     own, sender = program.mac(0), program.mac(1)
     sent = [port.frame(own, 60 + 9 * i % 1400) for i in range(frames)]
-    back = exchange(port, sent, 32)
+    back = port.exchange(sent, 32)
     program.command("stop")
     head = peer.mac_bytes(port.mac) + peer.mac_bytes(sender)
     return sum(a[12:] == b[12:] and a[:12] == head for a, b in zip(back, sent))

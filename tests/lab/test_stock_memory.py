@@ -18,9 +18,7 @@ NIC, OTHER = lab.NICS
 def exchange(port, own, frames=60):
     """Frames that come back whole, all of them."""
     sent = [port.frame(own, 60 + 24 * i % 1400) for i in range(frames)]
-    for frame in sent:
-        port.send(frame)
-    back = port.receive(frames)
+    back = port.exchange(sent, frames)
     tap.equal(sum(a == b for a, b in zip(sent, back)), frames, "frames that came back whole")
 
 

@@ -28,6 +28,7 @@ LIBRARY = built("bus/preload/librte_iommufd_preload.so")
 BENCH_HOTPATH = built("app/bench/hotpath/bench_hotpath")
 BENCH_ECHO_SOURCE = built("app/bench/bench_echo_source")
 BENCH_RESOLVE = built("app/bench/memory/bench_resolve")
+BENCH_GROWTH = built("app/bench/memory/bench_growth")
 DMA_ADDRESSES = built("tests/lab/dma_addresses")
 TX_SOURCES = built("tests/lab/tx_sources")
 EXAMPLE = built("tests/lab/example-")  # and its name

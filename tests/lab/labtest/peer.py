@@ -94,6 +94,17 @@ class Peer:
                 frames.append(frame)
         return frames
 
+    def exchange(self, frames, batch, **rest):
+        """Sends frames, of which no more than batch are under way; what came back for them, in order.
+        rest: as receive() has it."""
+        back = []
+        for at in range(0, len(frames), batch):
+            part = frames[at:at + batch]
+            for frame in part:
+                self.send(frame)
+            back += self.receive(len(part), **rest)
+        return back
+
     def leave_segments(self):
         """TCP segments come as they were sent: the kernel puts none together (GRO), as long as
         the interface lives."""

@@ -20,18 +20,12 @@ def prepare(peer, program):
 
 def round_trip(peer, own, count=256):
     """Sends frames of many lengths; the number that came back, after comparing each."""
-    returned = 0
-    for at in range(0, count, BATCH):
-        batch = [peer.frame(own, 60 + (at + i) * 37 % 1455)
-                 for i in range(min(BATCH, count - at))]
-        for frame in batch:
-            peer.send(frame)
-        back = peer.receive(len(batch), quiet=2.0)
-        tap.equal(len(back), len(batch), "frames that came back")
-        wrong = [i for i, (a, b) in enumerate(zip(back, batch)) if a[12:] != b[12:]]
-        tap.equal(wrong, [], "frames that were changed on their way")
-        returned += len(back)
-    return returned
+    sent = [peer.frame(own, 60 + i * 37 % 1455) for i in range(count)]
+    back = peer.exchange(sent, BATCH)
+    tap.equal(len(back), count, "frames that came back")
+    wrong = [i for i, (a, b) in enumerate(zip(back, sent)) if a[12:] != b[12:]]
+    tap.equal(wrong, [], "frames that were changed on their way")
+    return len(back)
 
 
 class Flow:
