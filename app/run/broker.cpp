@@ -35,7 +35,7 @@ bool close_between(int first, int last) {
 // A service manager's SIGTERM to all of a group is for the command; its end is ours.
 void leave_the_callers_group() {
     (void)setsid();
-    (void)chdir("/");
+    [[maybe_unused]] const int left = chdir("/"); // or the folder stays busy, and nothing else
     for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE})
         (void)std::signal(number, SIG_IGN);
     (void)std::signal(SIGCHLD, SIG_DFL);
