@@ -16,6 +16,7 @@ from labtest.process import Process  # noqa: E402  pylint: disable=wrong-import-
 
 RESOLVE_PAGES = 512  # 1 GiB
 START_LIMIT = 90  # seconds
+GROWTH_MIB, GROWTH_ROUNDS = 512, 4
 IPV4 = 0x0800
 # Frames of its own as soon as the first port is up.
 TXONLY = ["--auto-start", "--forward-mode=txonly", "--total-num-mbufs=4096", "--nb-cores=1"]
@@ -31,10 +32,25 @@ def resolve():
     say(kind="resolve", **json.loads(run.stdout))
 
 
+def grounds():
+    """What stands before the command for the stock driver on iommufd: the library alone, which asks
+    the kernel itself, and the launcher, whose broker is asked."""
+    return {"library": ["env", f"LD_PRELOAD={lab.LIBRARY}"],
+            "broker": [lab.RUN, "--device", lab.NICS[0], "--"]}
+
+
+def growth(ground):
+    run = subprocess.run([*grounds()[ground], lab.BENCH_GROWTH, str(GROWTH_MIB),
+                          str(GROWTH_ROUNDS), "-l", "0-1", "-a", lab.NICS[0]],
+                         stdout=subprocess.PIPE, check=True, text=True)
+    lab.clean_up()
+    lab.hugepages_free()
+    say(kind="growth", way=ground, mib=GROWTH_MIB, **json.loads(run.stdout.splitlines()[-1]))
+
+
 def commands(pages):
-    """testpmd's EAL arguments for so many hugepages of 2 MiB, each way, and what stands before them:
-    the stock driver on iommufd is started with the library alone, which asks the kernel itself, and
-    by the launcher, whose broker is asked."""
+    """testpmd's EAL arguments for so many hugepages of 2 MiB, each way, and what stands before
+    them."""
     nic = lab.NICS[0]
     memory = ["--socket-mem", f"{pages},{pages}"]  # MiB on each of two nodes
     stock = ["-l", "0-1", "-a", nic, *memory]
@@ -42,8 +58,7 @@ def commands(pages):
         "stock": ([], stock),
         "ours": ([], lab.eal(nic, extra=memory)),
         "arena": ([], lab.eal(f"{nic},arena={2 * pages}M", extra=["-m", "8"])),
-        "library": (["env", f"LD_PRELOAD={lab.LIBRARY}"], stock),
-        "broker": ([lab.RUN, "--device", nic, "--"], stock),
+        **{ground: (prefix, stock) for ground, prefix in grounds().items()},
     }
 
 
@@ -73,6 +88,8 @@ def main():
             # Who comes first changes, for the machine may drift.
             for way, words in ways if number % 2 == 0 else reversed(ways):
                 say(kind="startup", pages=pages, way=way, seconds=time_to_first_packet(*words))
+        for ground in grounds() if number % 2 == 0 else reversed(grounds()):
+            growth(ground)
 
 
 main()
