@@ -55,6 +55,23 @@ inline constexpr std::uint64_t LENGTH = 0xFFFF;
 // Data descriptor of the advanced format, whole packet, CRC to be appended.
 inline constexpr std::uint64_t SINGLE = 3u << 20 | 1u << 24 | 1u << 25 | 1u << 29;
 inline constexpr unsigned int PAYLOAD_SHIFT = 46;
+inline constexpr std::uint64_t VLE = std::uint64_t{1} << 30;           // insert the context's tag
+inline constexpr std::uint64_t TSE = std::uint64_t{1} << 31;           // cut into segments
+inline constexpr std::uint64_t CONTEXT_INDEX = std::uint64_t{7} << 36; // of which context
+inline constexpr std::uint64_t IXSM = std::uint64_t{1} << 40;          // insert the IPv4 checksum
+inline constexpr std::uint64_t TXSM = std::uint64_t{1} << 41;          // insert that of layer 4
+
+// A context: lo = lengths of headers and tag; hi = type, header of layer 4 and MSS, index.
+inline constexpr std::uint64_t TYPE = 15u << 20;
+inline constexpr std::uint64_t TYPE_CONTEXT = 2u << 20;
+namespace context {
+inline constexpr std::uint64_t L2_L3_LENGTHS = 0xFFFF;
+inline constexpr std::uint64_t VLAN = 0xFFFFu << 16;
+inline constexpr std::uint64_t IPV4 = 1u << 10;
+inline constexpr std::uint64_t L4_TYPE = 3u << 11;
+inline constexpr std::uint64_t L4_LENGTH = std::uint64_t{0xFF} << 40;
+inline constexpr std::uint64_t MSS = std::uint64_t{0xFFFF} << 48;
+} // namespace context
 } // namespace tx
 
 } // namespace bench

@@ -83,20 +83,47 @@ void Device::receive(const Descriptor &written, unsigned int count, Cache cache)
     const Descriptor own = native_form(written);
     const unsigned int first = rx_head_;
 
+    require_posted(count);
+    for (unsigned int i = 0; i < count; i++) {
+        if (cache == Cache::flushed)
+            flush_payload();
+        write_back(own);
+    }
+    if (cache == Cache::flushed)
+        flush_written(first, count);
+}
+
+void Device::receive(std::span<const Descriptor> packet, unsigned int count, Cache cache) {
+    const auto needed = static_cast<unsigned int>(packet.size() * count);
+    const unsigned int first = rx_head_;
+
+    require_posted(needed);
+    for (unsigned int i = 0; i < count; i++) {
+        for (const Descriptor &written : packet) {
+            if (cache == Cache::flushed)
+                flush_payload();
+            write_back(native_form(written));
+        }
+    }
+    if (cache == Cache::flushed)
+        flush_written(first, needed);
+}
+
+void Device::require_posted(unsigned int count) {
     if (rx_posted() < count)
         throw std::runtime_error(std::string(model_.name) + ": the driver has given " +
                                  std::to_string(rx_posted()) + " buffers, " +
                                  std::to_string(count) + " are needed");
-    for (unsigned int i = 0; i < count; i++) {
-        if (cache == Cache::flushed)
-            flush(rx_ring_[rx_head_].lo); // the payload
-        write_back(own);
-    }
-    if (cache == Cache::flushed) {
-        for (unsigned int i = 0; i < count; i++)
-            flush(rx_ring_[(first + i) & rx_mask_]);
-        _mm_mfence();
-    }
+}
+
+void Device::flush_payload() const {
+    flush(rx_ring_[rx_head_].lo);
+}
+
+void Device::flush_written(unsigned int first, unsigned int count) const {
+    for (unsigned int i = 0; i < count; i++)
+        flush(rx_ring_[(first + i) & rx_mask_]);
+    _mm_mfence();
 }
 
 void Device::complete(unsigned int index) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "descriptor.hpp"
 #include "nic_model.hpp"
@@ -48,6 +49,9 @@ public:
     // The same for the next count buffers.
     void receive(const Descriptor &written, unsigned int count, Cache cache);
 
+    // The same for count packets that take several buffers each.
+    void receive(std::span<const Descriptor> packet, unsigned int count, Cache cache);
+
     // Send all the driver has put into the ring.
     // Returns the number of descriptors sent.
     unsigned int transmit(Cache cache);
@@ -68,6 +72,10 @@ private:
     volatile Descriptor *ring(const NicModel::Queue &queue, unsigned int &mask);
     [[nodiscard]] Descriptor native_form(const Descriptor &written) const;
     void write_back(const Descriptor &written);
+    void require_posted(unsigned int count);
+    // Out of the caches: the next buffer; the count descriptors from first on.
+    void flush_payload() const;
+    void flush_written(unsigned int first, unsigned int count) const;
     void complete(unsigned int index);
 
     const NicModel &model_;

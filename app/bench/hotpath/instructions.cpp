@@ -23,11 +23,12 @@ void print(const Variant &variant, Op op, unsigned int burst, const Counts &coun
                 static_cast<double>(write_backs) / packets);
 }
 
-// Forwards, and prints the counts of rx, of tx and of both.
-void count(Variant &variant, unsigned int burst, const Selection &selection) {
-    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : lap_rounds;
-    const double packets = rounds * round_packets;
-    Round round(variant, Op::fwd, burst, Cache::warm);
+// Prints the counts of what is asked for. Forwarding counts rx and tx as well, its parts.
+void count(Variant &variant, Op counted, unsigned int burst, const Selection &selection) {
+    const Workload &workload = *selection.workload;
+    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : lap_rounds(workload);
+    const double packets = rounds * workload.packets;
+    Round round(variant, workload, counted, burst, Cache::warm);
     Stepper stepper(variant);
     Unmetered unmetered;
 
@@ -40,6 +41,8 @@ void count(Variant &variant, unsigned int burst, const Selection &selection) {
     const Counts both{.instructions = stepper.rx().instructions + stepper.tx().instructions,
                       .doorbells = stepper.rx().doorbells + stepper.tx().doorbells};
     for (const Op op : selection.ops) {
+        if (counted != Op::fwd && op != counted)
+            continue;
         const Counts &counts = op == Op::rx ? stepper.rx() : op == Op::tx ? stepper.tx() : both;
         print(variant, op, burst, counts, op == Op::rx ? 0 : write_backs, packets);
     }
@@ -48,10 +51,14 @@ void count(Variant &variant, unsigned int burst, const Selection &selection) {
 } // namespace
 
 void count_instructions(const Variants &variants, const Selection &selection) {
+    const std::vector<Op> counted =
+        selection.workload->has(Op::fwd) ? std::vector{Op::fwd} : selection.ops;
+
     for (const auto &variant : variants.present)
         for (const unsigned int burst : selection.bursts)
-            if (supports_burst(*variant, burst))
-                count(*variant, burst, selection);
+            for (const Op op : counted)
+                if (supports_burst(*variant, burst))
+                    count(*variant, op, burst, selection);
 }
 
 } // namespace bench

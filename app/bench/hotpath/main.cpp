@@ -44,7 +44,7 @@ int run(const Options &options) {
         return EXIT_SUCCESS;
     }
     replace_delays();
-    Variants variants = make_variants();
+    Variants variants = make_variants(*options.selection.workload);
 
     const bool with_stock = options.mode == "check" && !options.selection.variants.empty();
     Selection selection = options.selection;
@@ -59,7 +59,7 @@ int run(const Options &options) {
     } else if (options.mode == "instructions") {
         count_instructions(variants, selection);
     } else if (options.mode == "check") {
-        return check_output(variants) ? EXIT_SUCCESS : EXIT_FAILURE;
+        return check_output(variants, *selection.workload) ? EXIT_SUCCESS : EXIT_FAILURE;
     } else if (options.mode == "two-core") {
         measure_two_cores(variants, machine, selection);
     } else if (options.mode == "repeat") {

@@ -61,9 +61,9 @@ std::uint64_t timer_cost() {
 using Samples = std::map<std::tuple<const Variant *, Op, unsigned int, Cache>, std::vector<double>>;
 
 // One slice of one variant; the next one's turn comes soon after.
-void sample(Variant &variant, Op op, unsigned int burst, Cache cache, std::uint64_t cost,
-            Samples &samples) {
-    Round round(variant, op, burst, cache);
+void sample(Variant &variant, const Workload &workload, Op op, unsigned int burst, Cache cache,
+            std::uint64_t cost, Samples &samples) {
+    Round round(variant, workload, op, burst, cache);
     Timer timer;
 
     for (unsigned int i = 0; i < warm_up_rounds; i++)
@@ -71,18 +71,18 @@ void sample(Variant &variant, Op op, unsigned int burst, Cache cache, std::uint6
     auto &values = samples[{&variant, op, burst, cache}];
     for (unsigned int i = 0; i < timed_rounds; i++) {
         round.run(timer);
-        values.push_back(static_cast<double>(timer.cycles() - cost) / round_packets);
+        values.push_back(static_cast<double>(timer.cycles() - cost) / workload.packets);
     }
 }
 
-void sample_all(const Variants &variants, Op op, unsigned int burst, Cache cache,
-                unsigned int slice, std::uint64_t cost, Samples &samples) {
+void sample_all(const Variants &variants, const Workload &workload, Op op, unsigned int burst,
+                Cache cache, unsigned int slice, std::uint64_t cost, Samples &samples) {
     const std::size_t count = variants.present.size();
 
     for (std::size_t i = 0; i < count; i++) {
         Variant &variant = *variants.present[at_turn(i, count, slice)];
         if (supports_burst(variant, burst))
-            sample(variant, op, burst, cache, cost, samples);
+            sample(variant, workload, op, burst, cache, cost, samples);
     }
 }
 
@@ -97,7 +97,8 @@ void measure_cycles(const Variants &variants, const Selection &selection) {
         for (const Op op : selection.ops)
             for (const unsigned int burst : selection.bursts)
                 for (const Cache cache : {Cache::warm, Cache::flushed})
-                    sample_all(variants, op, burst, cache, slice, cost, samples);
+                    sample_all(variants, *selection.workload, op, burst, cache, slice, cost,
+                               samples);
 
     for (auto &[key, values] : samples) {
         const auto &[variant, op, burst, cache] = key;

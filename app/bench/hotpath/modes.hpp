@@ -21,15 +21,15 @@ void list_variants(const Variants &variants);
 void measure_cycles(const Variants &variants, const Selection &selection);
 
 // {"variant", "op", "burst", "instructions", "doorbells", "write_backs"}, per packet. Counted
-// while forwarding: rx and tx are the parts of the two functions.
+// while forwarding, if the workload has that: rx and tx are the parts of the two functions.
 void count_instructions(const Variants &variants, const Selection &selection);
 
 // {"variant", "packets", "differences": [{"field", "packets", "example"}]}, against stock.
 // Returns whether all but the peers are equal to stock.
-bool check_output(const Variants &variants);
+bool check_output(const Variants &variants, const Workload &workload);
 
-// {"variant", "mpps"}: forwarding with the device on another core, best window of 1 ms of all
-// turns.
+// {"variant", "mpps"}: forwarding plain packets with the device on another core, best window of 1
+// ms of all turns.
 void measure_two_cores(const Variants &variants, const Machine &machine,
                        const Selection &selection);
 

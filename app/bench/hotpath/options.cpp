@@ -30,6 +30,7 @@ modes
 options (each may be repeated)
   --plugin FILE     shared object for EAL to load first
   --variant NAME    of those in `list`
+  --workload NAME   plain (as if not given), chains2, chains4, tso32k, csum_vlan, rx_scattered
   --op rx|tx|fwd
   --burst PACKETS
   --rounds N        how long: slices of cycles, rounds of instructions and of two-core
@@ -53,6 +54,28 @@ Op operation(const std::string &name) {
     refuse("no such operation: " + name);
 }
 
+const Workload &workload_named(const std::string &name) {
+    for (const Workload &each : workloads())
+        if (name == each.name)
+            return each;
+    refuse("no such workload: " + name);
+}
+
+// What was not asked for is as the workload has it.
+void complete(Options &options) {
+    Selection &selection = options.selection;
+
+    if (selection.ops.empty())
+        selection.ops = selection.workload->ops;
+    if (selection.bursts.empty())
+        selection.bursts = selection.workload->bursts;
+    for (const Op op : selection.ops)
+        if (!selection.workload->has(op))
+            refuse(std::string(selection.workload->name) + " has no " + name_of(op));
+    if (options.mode == "two-core" && !selection.workload->is_plain())
+        refuse("two-core is of the plain workload");
+}
+
 } // namespace
 
 void refuse(const std::string &what) {
@@ -60,10 +83,11 @@ void refuse(const std::string &what) {
 }
 
 Options parse_options(int argc, char **argv) {
-    enum { plugin = 1, variant, op, burst, rounds, small_pages, verbose, help };
+    enum { plugin = 1, variant, work, op, burst, rounds, small_pages, verbose, help };
     static const option known[] = {
         {"plugin", required_argument, nullptr, plugin},
         {"variant", required_argument, nullptr, variant},
+        {"workload", required_argument, nullptr, work},
         {"op", required_argument, nullptr, op},
         {"burst", required_argument, nullptr, burst},
         {"rounds", required_argument, nullptr, rounds},
@@ -73,8 +97,6 @@ Options parse_options(int argc, char **argv) {
         {},
     };
     Options options;
-    std::vector<Op> ops;
-    std::vector<unsigned int> bursts;
 
     for (int c; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
         switch (c) {
@@ -84,11 +106,14 @@ Options parse_options(int argc, char **argv) {
         case variant:
             options.selection.variants.emplace_back(optarg);
             break;
+        case work:
+            options.selection.workload = &workload_named(optarg);
+            break;
         case op:
-            ops.push_back(operation(optarg));
+            options.selection.ops.push_back(operation(optarg));
             break;
         case burst:
-            bursts.push_back(number(optarg, round_packets));
+            options.selection.bursts.push_back(number(optarg, round_descs));
             break;
         case rounds:
             options.selection.rounds = number(optarg, 1'000'000);
@@ -109,10 +134,7 @@ Options parse_options(int argc, char **argv) {
     if (argc - optind != 1)
         refuse("one mode is needed");
     options.mode = argv[optind];
-    if (!ops.empty())
-        options.selection.ops = ops;
-    if (!bursts.empty())
-        options.selection.bursts = bursts;
+    complete(options);
     return options;
 }
 

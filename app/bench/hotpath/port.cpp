@@ -33,11 +33,14 @@ void poison_object(rte_mempool *, void *, void *object, unsigned int) {
     poison(static_cast<rte_mbuf *>(object));
 }
 
-rte_eth_conf configuration(const rte_eth_dev_info &info, std::uint64_t tx_offloads) {
+rte_eth_conf configuration(const rte_eth_dev_info &info, const Workload &workload,
+                           std::uint64_t tx_offloads) {
     rte_eth_conf conf{};
 
-    conf.rxmode.offloads = rx_offloads & info.rx_offload_capa;
-    conf.txmode.offloads = tx_offloads & info.tx_offload_capa;
+    // What the workload takes and the driver has not, ethdev refuses.
+    conf.rxmode.mtu = workload.mtu;
+    conf.rxmode.offloads = (rx_offloads & info.rx_offload_capa) | workload.rx_offloads;
+    conf.txmode.offloads = (tx_offloads & info.tx_offload_capa) | workload.tx_offloads;
     conf.rx_adv_conf.rss_conf.rss_hf = rss_types & info.flow_type_rss_offloads;
     if (conf.rx_adv_conf.rss_conf.rss_hf != 0)
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -66,13 +69,14 @@ rte_mempool *make_pool(const std::string &name, const char *ops) {
     return pool;
 }
 
-void start_port(Variant &variant, std::uint16_t simd_bits, std::uint64_t tx_offloads) {
+void start_port(Variant &variant, const Workload &workload, std::uint16_t simd_bits,
+                std::uint64_t tx_offloads) {
     const std::uint16_t port = variant.port;
     rte_eth_dev_info info;
 
     check(variant, "SIMD width", rte_vect_set_max_simd_bitwidth(simd_bits));
     check(variant, "device information", rte_eth_dev_info_get(port, &info));
-    const rte_eth_conf conf = configuration(info, tx_offloads);
+    const rte_eth_conf conf = configuration(info, workload, tx_offloads);
     check(variant, "configuration", rte_eth_dev_configure(port, 1, 1, &conf));
 
     // The driver's own thresholds; offloads of queues are those of the port.

@@ -21,7 +21,8 @@ rte_mempool *make_pool(const std::string &name, const char *ops);
 // for, start the port, and fill in variant.rx and variant.tx. Throws if the driver refuses.
 //
 // simd_bits: the widest vector the driver may use from now on; tx_offloads: taken as far as the
-// driver has them.
-void start_port(Variant &variant, std::uint16_t simd_bits, std::uint64_t tx_offloads);
+// driver has them. It must have the workload's.
+void start_port(Variant &variant, const Workload &workload, std::uint16_t simd_bits,
+                std::uint64_t tx_offloads);
 
 } // namespace bench

@@ -36,8 +36,9 @@ struct NamedCalls {
     }
 };
 
-void repeat(Variant &variant, Op op, unsigned int burst, unsigned int rounds) {
-    Round round(variant, op, burst, Cache::warm);
+void repeat(Variant &variant, const Workload &workload, Op op, unsigned int burst,
+            unsigned int rounds) {
+    Round round(variant, workload, op, burst, Cache::warm);
     NamedCalls calls;
 
     for (unsigned int i = 0; i < rounds; i++)
@@ -47,13 +48,14 @@ void repeat(Variant &variant, Op op, unsigned int burst, unsigned int rounds) {
 } // namespace
 
 void repeat_rounds(const Variants &variants, const Selection &selection) {
-    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : lap_rounds;
+    const Workload &workload = *selection.workload;
+    const unsigned int rounds = selection.rounds != 0 ? selection.rounds : lap_rounds(workload);
 
     for (const auto &variant : variants.present)
         for (const Op op : selection.ops)
             for (const unsigned int burst : selection.bursts)
                 if (supports_burst(*variant, burst))
-                    repeat(*variant, op, burst, rounds);
+                    repeat(*variant, workload, op, burst, rounds);
 }
 
 } // namespace bench

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright(c) 2026 The dpdk-iommufd authors
 
-// A round: the device receives 256 packets, the driver comes for them burst by burst, the
-// device sends what it was given. Only the driver's part is metered. 256 packets because
-// starting and stopping a timer costs as much as several packets.
+// A round: the device receives the packets of a workload, 256 plain ones, the driver comes for
+// them burst by burst, the device sends what it was given. Only the driver's part is metered. So
+// many because starting and stopping a timer costs as much as several packets.
 //
 // A meter has start() and stop() around the driver's part of a round, and call() for each
 // call of a burst function.
@@ -15,22 +15,11 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "variant.hpp"
 
 namespace bench {
-
-enum class Op { rx, tx, fwd };
-
-inline constexpr unsigned int round_packets = 256;
-
-// Length of a packet of 64 bytes without its CRC, which the hardware strips and appends.
-inline constexpr std::uint16_t packet_length = 60;
-
-// UDP over IPv4 with an RSS hash, both checksums right.
-inline constexpr Descriptor received_packet =
-    rx::written(rx::DD | rx::EOP | rx::UDPCS | rx::L4CS | rx::IPCS, packet_length, 0, 0x12345678,
-                rx::RSS_IPV4_UDP | (rx::TYPE_IPV4 | rx::TYPE_UDP) << rx::TYPE_SHIFT);
 
 // The meter that measures nothing.
 struct Unmetered {
@@ -42,21 +31,19 @@ struct Unmetered {
 };
 
 // Rounds before the ones that count: two laps of the rings, so that every queue is in its stride.
-inline constexpr unsigned int warm_up_rounds = 2 * ring_size / round_packets;
-
-// A lap of the rings: refills, completions and the pool's cache repeat within.
-inline constexpr unsigned int lap_rounds = ring_size / round_packets;
+inline constexpr unsigned int warm_up_rounds = 2 * ring_size / round_descs;
 
 class Round {
 public:
-    Round(Variant &variant, Op op, unsigned int burst, Cache cache)
-        : variant_(variant), op_(op), burst_(burst), cache_(cache) {
+    Round(Variant &variant, const Workload &workload, Op op, unsigned int burst, Cache cache)
+        : variant_(variant), workload_(workload), op_(op), burst_(burst), cache_(cache),
+          received_(received_packet(workload)) {
         if (op == Op::tx && !variant.uses_pool)
             get_mbufs();
     }
     ~Round() {
         if (op_ == Op::tx && !variant_.uses_pool)
-            put_mbufs();
+            rte_mempool_put_bulk(variant_.pool, objects(mbufs_), workload_.mbufs());
     }
     Round(const Round &) = delete;
     Round &operator=(const Round &) = delete;
@@ -66,11 +53,11 @@ public:
         if (op_ == Op::tx)
             prepare();
         else
-            variant_.device->receive(received_packet, round_packets, cache_);
+            variant_.device->receive(received_, workload_.packets, cache_);
 
         meter.start();
-        for (unsigned int done = 0; done < round_packets;) {
-            const unsigned int wanted = std::min(burst_, round_packets - done);
+        for (unsigned int done = 0; done < workload_.packets;) {
+            const unsigned int wanted = std::min(burst_, workload_.packets - done);
             rte_mbuf **packets = &packets_[done];
             unsigned int count = wanted;
             if (op_ != Op::tx)
@@ -84,7 +71,7 @@ public:
         if (op_ != Op::rx)
             variant_.device->transmit(cache_);
         else if (variant_.uses_pool)
-            put_mbufs();
+            put_packets();
     }
 
 private:
@@ -101,30 +88,38 @@ private:
     }
 
     void get_mbufs() {
-        if (rte_mempool_get_bulk(variant_.pool, objects(), round_packets) != 0)
+        if (rte_mempool_get_bulk(variant_.pool, objects(mbufs_), workload_.mbufs()) != 0)
             throw std::runtime_error(variant_.name + ": no mbufs left");
     }
 
-    void put_mbufs() { rte_mempool_put_bulk(variant_.pool, objects(), round_packets); }
+    // What was received, without a look at single mbufs.
+    void put_packets() {
+        if (workload_.segments() == 1)
+            rte_mempool_put_bulk(variant_.pool, objects(packets_), workload_.packets);
+        else
+            rte_pktmbuf_free_bulk(packets_.data(), workload_.packets);
+    }
 
     // Packets for an application to send.
     void prepare() {
         if (variant_.uses_pool)
             get_mbufs();
-        for (rte_mbuf *mbuf : packets_) {
-            rte_pktmbuf_reset(mbuf);
-            mbuf->data_len = packet_length;
-            mbuf->pkt_len = packet_length;
-        }
+        for (unsigned int i = 0; i < workload_.packets; i++)
+            packets_[i] = make_packet(workload_, &mbufs_[i * workload_.segments()]);
     }
 
-    void **objects() { return reinterpret_cast<void **>(packets_.data()); }
+    using Mbufs = std::array<rte_mbuf *, round_descs>;
+
+    static void **objects(Mbufs &mbufs) { return reinterpret_cast<void **>(mbufs.data()); }
 
     Variant &variant_;
+    const Workload &workload_;
     Op op_;
     unsigned int burst_;
     Cache cache_;
-    std::array<rte_mbuf *, round_packets> packets_{};
+    std::vector<Descriptor> received_;
+    Mbufs packets_{};
+    Mbufs mbufs_{}; // Of the packets to send, in order.
 };
 
 } // namespace bench

@@ -13,9 +13,10 @@
 namespace bench {
 
 struct Selection {
+    const Workload *workload = &workloads().front();
     std::vector<std::string> variants; // Empty: all.
-    std::vector<Op> ops = {Op::rx, Op::tx, Op::fwd};
-    std::vector<unsigned int> bursts = {1, 8, 32, 64};
+    std::vector<Op> ops;
+    std::vector<unsigned int> bursts;
     unsigned int rounds = 0; // 0: as the mode finds right.
 };
 

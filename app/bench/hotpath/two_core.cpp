@@ -30,8 +30,10 @@ constexpr unsigned int bursts_per_look = 16; // at the clock
 
 // The device: receives into every buffer it is given, and sends what it finds.
 void play(Device &device, const std::atomic<bool> &stop) {
+    const Descriptor packet = received_packet(workloads().front()).front();
+
     while (!stop.load(std::memory_order_relaxed)) {
-        device.receive(received_packet, device.rx_posted(), Cache::warm);
+        device.receive(packet, device.rx_posted(), Cache::warm);
         device.transmit(Cache::warm);
     }
 }

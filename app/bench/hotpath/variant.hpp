@@ -14,10 +14,10 @@
 #include <rte_mempool.h>
 
 #include "device.hpp"
+#include "workload.hpp"
 
 namespace bench {
 
-inline constexpr std::uint16_t ring_size = 512;
 inline constexpr unsigned int pool_size = 2047;
 inline constexpr unsigned int pool_cache = 256;
 
@@ -58,9 +58,9 @@ struct Variants {
     std::vector<Absent> absent;
 };
 
-// All variants, their ports started. EAL must be up, delays replaced. Throws if the stock
-// driver does not work: it is what everything is compared with.
-Variants make_variants();
+// All variants that can do the workload, their ports started. EAL must be up, delays replaced.
+// Throws if the stock driver does not work: it is what everything is compared with.
+Variants make_variants(const Workload &workload);
 
 // Name of the one that all are compared with. It comes first.
 inline constexpr const char *stock_name = "stock";

@@ -74,23 +74,24 @@ std::unique_ptr<Variant> probe_variant(const char *name, const char *driver, con
 }
 
 // net_e1000_igb, as packaged or as compiled for this benchmark.
-std::unique_ptr<Variant> make_stock(const char *name, const char *driver) {
+std::unique_ptr<Variant> make_stock(const char *name, const char *driver,
+                                    const Workload &workload) {
     if (!pci_driver_file(driver).found())
         throw std::runtime_error(std::string(driver) + " was not loaded");
     auto variant = probe_variant(name, driver, nic_82576);
 
-    start_port(*variant, RTE_VECT_SIMD_256, 0);
+    start_port(*variant, workload, RTE_VECT_SIMD_256, 0);
     return variant;
 }
 
-std::unique_ptr<Variant> make_ixgbe() {
+std::unique_ptr<Variant> make_ixgbe(const Workload &workload) {
     if (!pci_driver_file(ixgbe_driver).found())
         throw std::runtime_error("this DPDK has no net_ixgbe");
     auto variant = probe_variant("ixgbe_vector", ixgbe_driver, nic_82599);
 
     variant->smallest_burst = 4;          // _recv_raw_pkts_vec(): fewer are never received
     LogCapture log("pmd.net.ixgbe.init"); // this driver has no burst mode information
-    start_port(*variant, RTE_VECT_SIMD_256, 0);
+    start_port(*variant, workload, RTE_VECT_SIMD_256, 0);
     if (!log.contains("Vector rx enabled") || !log.contains("Vector tx enabled"))
         throw std::runtime_error("net_ixgbe has not chosen its vector functions");
     variant->rx.mode = "Vector";
@@ -107,7 +108,7 @@ std::unique_ptr<Variant> make_floor() {
     return variant;
 }
 
-std::unique_ptr<Variant> make_ours(const Ours &ours) {
+std::unique_ptr<Variant> make_ours(const Ours &ours, const Workload &workload) {
     const DriverFile file = iommufd_driver_file(our_driver);
 
     if (!file.found())
@@ -116,8 +117,10 @@ std::unique_ptr<Variant> make_ours(const Ours &ours) {
     variant->driver = file.path;
     variant->unchecked_is_unknown = true;
     variant->port = probe_iommufd(our_driver, *variant->device, device_name("iommufd:"));
-    start_port(*variant, ours.simd_bits, ours.tx_offloads);
-    if (variant->rx.mode.find(ours.mode) == std::string::npos)
+    start_port(*variant, workload, ours.simd_bits, ours.tx_offloads);
+    // Which receive function there is for packets in several buffers is not a matter of width.
+    const std::string &mode = workload.mtu == 0 ? variant->rx.mode : variant->tx.mode;
+    if (mode.find(ours.mode) == std::string::npos)
         throw std::runtime_error("no such function: the driver has chosen \"" + variant->rx.mode +
                                  "\" and \"" + variant->tx.mode + "\"");
     return variant;
@@ -134,15 +137,19 @@ void add(Variants &variants, const char *name, Make make) {
 
 } // namespace
 
-Variants make_variants() {
+Variants make_variants(const Workload &workload) {
     Variants variants;
 
-    variants.present.push_back(make_stock(stock_name, stock_driver));
-    add(variants, "stock_rebuilt", [] { return make_stock("stock_rebuilt", rebuilt_driver); });
-    add(variants, "ixgbe_vector", make_ixgbe);
-    add(variants, "floor", make_floor);
+    variants.present.push_back(make_stock(stock_name, stock_driver, workload));
+    add(variants, "stock_rebuilt",
+        [&] { return make_stock("stock_rebuilt", rebuilt_driver, workload); });
+    if (workload.is_plain()) {
+        add(variants, "ixgbe_vector", [&] { return make_ixgbe(workload); });
+        add(variants, "floor", make_floor);
+    }
     for (const Ours &ours : our_variants)
-        add(variants, ours.name, [&ours] { return make_ours(ours); });
+        if (workload.is_plain() || ours.tx_offloads == 0)
+            add(variants, ours.name, [&] { return make_ours(ours, workload); });
     return variants;
 }
 
