@@ -199,6 +199,67 @@ TEST_P(TxChainTest, ASharedChainIsLeftAlone) {
     expect_nothing_held();
 }
 
+// A part of the chain is shared: none of it is taken apart.
+TEST_P(TxChainTest, ASharedSegmentIsLeftAlone) {
+    rte_mbuf *head = chain(1, {60, 70, 80}, {pool});
+    rte_mbuf *shared = head->next;
+    rte_mbuf *tail = shared->next;
+
+    rte_mbuf_refcnt_update(shared, 1);
+    ASSERT_EQ(1, send({head}));
+    EXPECT_EQ(tail, shared->next) << "somebody else's mbuf";
+    device().transmit(0);
+    ASSERT_EQ(1, rte_eth_tx_done_cleanup(port_id, 0, 0));
+    EXPECT_EQ(1u, held());
+    rte_pktmbuf_free_seg(shared);
+    expect_nothing_held();
+}
+
+// The device may read a chain until its last descriptor is done: a batch that ends amid one is not
+// done before.
+TEST_P(TxChainTest, ABatchWaitsForTheEndOfAChain) {
+    for (std::uint32_t before = 29; before < 32;
+         before++) { // with three, two and one of four in it
+        SCOPED_TRACE(before);
+        ASSERT_EQ(before, send(packets(0, before)));
+        ASSERT_EQ(1, send({chain(1, {60, 61, 62, 63}, {pool})}));
+        device().transmit(0, batch_size);
+        const auto more = packets(100, 32);
+        const std::uint32_t free = ring_size - 1 - before - 4;
+        EXPECT_EQ(free, send(more)) << "no more than was free";
+        EXPECT_EQ(before + 4 + 32, held());
+        device().transmit(0, static_cast<std::uint16_t>(before + 4 - batch_size));
+        EXPECT_EQ(32 - free, send({more.begin() + free, more.end()}));
+        EXPECT_EQ(before + 4, held());
+        // To the start of a batch again.
+        device().transmit(0);
+        const std::uint32_t rest = 2 * ring_size - before - 4 - 32;
+        for (std::uint32_t sent = 0; sent < rest; sent++) {
+            ASSERT_EQ(1, send(packets(sent, 1)));
+            device().transmit(0);
+        }
+        rte_eth_tx_done_cleanup(port_id, 0, 0);
+        ASSERT_EQ(0u, held());
+    }
+    expect_nothing_held();
+}
+
+// As tx_done_cleanup() counts them, anywhere in the ring.
+TEST_P(TxChainTest, CleanupCountsPackets) {
+    for (std::uint32_t lap = 0; lap < 40; lap++) {
+        ASSERT_EQ(4, send({chain(1, {60, 61, 62}, {pool}), chain(2, {60, 61}, {pool}),
+                           packet(pool, 3), chain(4, {60, 61, 62, 63, 64}, {pool})}));
+        device().transmit(0);
+        EXPECT_EQ(1, rte_eth_tx_done_cleanup(port_id, 0, 1));
+        EXPECT_EQ(8u, held());
+        EXPECT_EQ(2, rte_eth_tx_done_cleanup(port_id, 0, 2));
+        EXPECT_EQ(5u, held());
+        EXPECT_EQ(1, rte_eth_tx_done_cleanup(port_id, 0, 0));
+        ASSERT_EQ(0u, held());
+    }
+    expect_nothing_held();
+}
+
 EVERY_VARIANT(TxChainTest);
 
 } // namespace

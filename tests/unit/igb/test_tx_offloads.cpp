@@ -112,6 +112,28 @@ TEST_P(TxOffloadTest, AContextLastsUntilItChanges) {
     EXPECT_EQ(std::uint64_t{6} << 16, got.context.address);
 }
 
+// There was room for its context, but not for the packet.
+TEST_P(TxOffloadTest, AContextOfAPacketThatWaitsIsGivenWithIt) {
+    rte_mbuf *mbuf = with(RTE_MBUF_F_TX_VLAN, 5);
+
+    ASSERT_EQ(ring_size - 2, send(packets(0, ring_size - 2)));
+    EXPECT_EQ(0, send({mbuf}));
+    device().transmit(0);
+    EXPECT_EQ(0u, device().tx_contexts);
+    EXPECT_EQ(std::uint64_t{5} << 16, sent(mbuf).context.address);
+    EXPECT_EQ(1u, device().tx_contexts);
+    // And what is asked for next is not the same.
+    rte_mbuf *other = with(RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4, 5);
+    other->l2_len = 14;
+    other->l3_len = 20;
+    EXPECT_EQ(std::uint64_t{5} << 16 | 14 << 9 | 20, sent(other).context.address);
+    rte_mbuf *longer = with(RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4, 5);
+    longer->l2_len = 14;
+    longer->l3_len = 24;
+    EXPECT_EQ(std::uint64_t{5} << 16 | 14 << 9 | 24, sent(longer).context.address);
+    EXPECT_EQ(3u, device().tx_contexts);
+}
+
 // A context is not written back: where it is the last of a batch the next descriptor reports.
 TEST_P(TxOffloadTest, AContextAtTheEndOfABatch) {
     for (std::uint32_t lap = 0; lap < 6; lap++) {

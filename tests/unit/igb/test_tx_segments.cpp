@@ -119,8 +119,8 @@ TEST_P(TxPiecesTest, AnywhereInTheRing) {
             else
                 EXPECT_EQ(sent_frame(plain++), device().sent[i].data);
         }
-        // Every batch reports once, whatever its last descriptor is, and every end of a burst; so
-        // do the ends of the packets that are looked at one by one.
+        // Every batch reports once, by the end of the packet that its last descriptor is of, and
+        // every end of a burst; so do the ends of the packets that are looked at one by one.
         reports = device().tx_write_backs - reports;
         ASSERT_GE(reports, 1u);
         ASSERT_LE(reports, 4u);

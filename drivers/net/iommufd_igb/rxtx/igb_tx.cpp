@@ -50,6 +50,20 @@ void tx_free_each(rte_mbuf **mbufs, std::uint16_t count) {
     put_run(pool, run, length);
 }
 
+bool tx_packet_done(const TxQueue &queue, std::uint16_t first) {
+    unsigned int at = first + batch_size - 1u;
+
+    for (unsigned int i = 0; i < tx_max_descs; i++) {
+        const std::uint64_t command = load(queue.ring[at].command);
+        if (tx_desc_done(command))
+            return true;
+        if (command & tx_cmd::EOP)
+            return false;
+        at = at + 1 == queue.nb_desc ? 0 : at + 1;
+    }
+    return false;
+}
+
 namespace {
 
 unsigned int descs_between(const TxQueue &queue, std::uint16_t clean, std::uint16_t tail) {
@@ -67,8 +81,10 @@ unsigned int sent_between(const TxQueue &queue, std::uint16_t clean, std::uint16
     return count;
 }
 
-// Free what a descriptor that is sent has kept; whether it was the last of a packet.
+// Free what a descriptor that is sent has kept; whether it was the last of a packet. One that was
+// written back no longer says so, but none other is.
 bool free_sent(TxQueue &queue, unsigned int index) {
+    const std::uint64_t command = load(queue.ring[index].command);
     rte_mbuf *mbuf = queue.sw_ring[index];
 
     if (mbuf == nullptr)
@@ -76,7 +92,7 @@ bool free_sent(TxQueue &queue, unsigned int index) {
     queue.sw_ring[index] = nullptr;
     queue.batch_pools[index / batch_size] = nullptr; // tx_free_each() has to look for the rest
     rte_pktmbuf_free(ChainSlot::packet(mbuf));
-    return true;
+    return tx_desc_done(command) || (command & tx_cmd::EOP) != 0;
 }
 
 } // namespace
@@ -123,6 +139,7 @@ void tx_reset(TxQueue &queue) {
     }
     publish(queue.tail, 0);
     publish(queue.clean, 0);
+    queue.asked = {};
     queue.context = {};
     queue.nb_free = static_cast<std::uint16_t>(queue.nb_desc - 1);
 }

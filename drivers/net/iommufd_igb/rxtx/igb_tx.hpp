@@ -5,7 +5,9 @@
 // A transmit queue and its burst functions.
 //
 // The last descriptor of each batch_size descriptors of the ring carries RS, so the device
-// writes back one descriptor in 32, and its DD completes all of the batch (SDM 5.6.8.4). So does
+// writes back one descriptor in 32, and its DD completes all of the batch (SDM 5.6.8.4). Where a
+// batch ends amid a packet, the last descriptor of that packet reports in its place: nothing of a
+// packet is given back before all of it is sent. So does
 // the last one of a burst: else up to 31 packets would stay uncompleted until more follow, which
 // a sender that waits for its mbufs never sends. The burst functions complete whole batches;
 // tx_cleanup() and tx_in_flight() see the rest.
@@ -50,6 +52,18 @@ inline constexpr std::uint16_t tx_max_mss = 9216;
 // Shortest packet that TCTL.PSP can pad (Linux 7.3, igb_xmit_frame()).
 inline constexpr std::uint16_t tx_min_length = 17;
 
+// What a packet asks of the device, which makes up its context, and what comes of it for its data
+// descriptors. Who asks for the same as the last one needs neither context nor a second look.
+struct TxAsked {
+    std::uint64_t flags;   // Of tx_offload_flags.
+    std::uint64_t lengths; // Of headers and segments, as the mbuf has them.
+    std::uint64_t options;
+    std::uint16_t vlan_tci;
+    std::uint16_t header; // Bytes that PAYLEN leaves out.
+    std::uint32_t least;  // Bytes of a packet.
+    std::uint32_t most;
+};
+
 struct TxQueue {
     // Touched by every burst.
     TxDesc *ring;
@@ -73,6 +87,7 @@ struct TxQueue {
     alignas(RTE_CACHE_LINE_SIZE) std::uint64_t packets;
     std::uint64_t bytes;
     std::uint64_t errors; // Packets freed unsent.
+    TxAsked asked;        // By the last packet that asked for something; no flags: there was none.
     TxDesc context;       // The device's, as last given to it; zero if it has none.
 
     // Set-up.

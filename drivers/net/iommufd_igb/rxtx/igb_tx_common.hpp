@@ -37,9 +37,9 @@ inline constexpr std::uint64_t not_direct_flags = RTE_MBUF_F_INDIRECT | RTE_MBUF
 inline constexpr std::uint64_t not_plain_flags = not_direct_flags | tx_offload_flags;
 static_assert((not_plain_flags & UINT32_MAX) == 0);
 
-// What the sw_ring keeps for the last descriptor of a packet of several segments: its first mbuf,
-// marked by the lowest bit of the address, since its segments have to be taken apart when they are
-// freed. An mbuf is aligned to a cache line.
+// What the sw_ring keeps for the last descriptor of a packet of several segments that was sent as
+// it is: its first mbuf, marked by the lowest bit of the address, since its segments have to be
+// taken apart when they are freed. An mbuf is aligned to a cache line.
 struct ChainSlot {
     static rte_mbuf *of(rte_mbuf *packet) {
         return reinterpret_cast<rte_mbuf *>(reinterpret_cast<std::uintptr_t>(packet) | 1);
@@ -81,6 +81,9 @@ struct TxFilled {
 // work.end is there if there is no room for the next packet.
 TxFilled tx_fill_any(TxQueue &queue, TxWork &work, unsigned int index, unsigned int limit,
                      unsigned int nb_free);
+
+// Whether a batch is done that does not say so: it ends amid a packet, whose last descriptor does.
+bool tx_packet_done(const TxQueue &queue, std::uint16_t first);
 
 // Give a completed batch back whose mbufs are not all alike.
 void tx_free_each(rte_mbuf **mbufs, std::uint16_t count);
@@ -151,16 +154,6 @@ inline void free_batch(const TxQueue &queue, std::uint16_t first) {
         tx_free_each(mbufs, batch_size);
 }
 
-// Whether a batch is done whose last descriptor is a context, which the device does not write back:
-// the next descriptor, of the same packet, reports in its place.
-inline bool tx_context_done(const TxQueue &queue, std::uint16_t first) {
-    const unsigned int last = first + batch_size - 1u;
-    const unsigned int next = last + 1 == queue.nb_desc ? 0 : last + 1;
-
-    return tx_desc_is_context(load(queue.ring[last].command)) &&
-           tx_desc_done(load(queue.ring[next].command));
-}
-
 // Free the oldest batch if the device is done with it.
 inline bool complete_batch(TxQueue &queue) {
     const std::uint16_t in_use = static_cast<std::uint16_t>(queue.nb_desc - 1 - queue.nb_free);
@@ -169,7 +162,7 @@ inline bool complete_batch(TxQueue &queue) {
     if (in_use < batch_size)
         return false;
     if (!tx_desc_done(load(queue.ring[queue.clean + batch_size - 1].command)) &&
-        !tx_context_done(queue, queue.clean))
+        !tx_packet_done(queue, queue.clean))
         return false;
     rte_io_rmb(); // what follows DD is not done before DD was seen
 

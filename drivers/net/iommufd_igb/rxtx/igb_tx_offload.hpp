@@ -5,6 +5,7 @@
 // What may be asked of a transmitted packet beyond sending it, and what the device has to be told
 // for it.
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
@@ -29,6 +30,15 @@ inline constexpr std::uint64_t tx_checksum_flags =
 inline std::uint32_t tx_header_length(const rte_mbuf *mbuf) {
     return static_cast<std::uint32_t>(mbuf->l2_len + mbuf->l3_len + mbuf->l4_len);
 }
+
+// Of a packet that asks for nothing.
+inline constexpr TxAsked tx_asked_nothing{.flags = 0,
+                                          .lengths = 0,
+                                          .options = 0,
+                                          .vlan_tci = 0,
+                                          .header = 0,
+                                          .least = tx_min_length,
+                                          .most = tx_max_length};
 
 // Why the device cannot send a packet as it is: EINVAL, ENOTSUP, or 0 if it can. The segments are
 // not followed.
@@ -70,6 +80,26 @@ constexpr std::uint64_t tx_options(std::uint64_t flags) {
     if (flags & RTE_MBUF_F_TX_L4_MASK)
         options |= tx_insert_l4_checksum;
     return options;
+}
+
+// What a packet asks for that is good by tx_check(). Others that ask for the same are good if they
+// are neither shorter nor longer.
+inline TxAsked tx_asked_by(const rte_mbuf *mbuf) {
+    TxAsked asked = tx_asked_nothing;
+
+    asked.flags = mbuf->ol_flags & tx_offload_flags;
+    asked.lengths = mbuf->tx_offload;
+    asked.options = tx_options(asked.flags);
+    asked.vlan_tci = mbuf->vlan_tci;
+    if (asked.flags & RTE_MBUF_F_TX_TCP_SEG) {
+        asked.header = static_cast<std::uint16_t>(tx_header_length(mbuf));
+        asked.least = std::max<std::uint32_t>(tx_min_length, asked.header + 1u);
+        asked.most = tx_max_tso_length;
+    } else if (asked.flags & tx_checksum_flags) {
+        asked.least = std::max<std::uint32_t>(
+            tx_min_length, static_cast<std::uint32_t>(mbuf->l2_len + mbuf->l3_len));
+    }
+    return asked;
 }
 
 // The context descriptor that a packet needs, by tx_check() good and with one of tx_offload_flags.
