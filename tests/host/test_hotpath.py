@@ -21,12 +21,27 @@ from labtest import lab  # noqa: E402  pylint: disable=wrong-import-position
 PLUGINS = [lab.MEMPOOL, lab.PMD]
 # The driver as it is for a DPDK whose mbufs carry no addresses.
 LOOKUP_PLUGINS = [lab.MEMPOOL, lab.built("tests/unit/igb/librte_net_iommufd_igb_lookup.so")]
+MEASURED_RELEASE = "22.11"
 # Instructions per forwarded packet of 64 bytes, burst 32, as measured and published in
 # doc/guides/nics/iommufd_igb.rst (which rounds them), with DPDK 22.11 and g++ 12.
 BUDGETS = {"scalar": 101.2, "avx2": 52.4, "avx2_fast_free": 52.4, "avx512": 42.2,
            "avx512_fast_free": 42.2}
 # Of the driver as it is for a DPDK whose mbufs carry no addresses, scalar; as published there too.
 LOOKUP_BUDGET = 182.3
+# The same of packets that are not plain, by the operation; what comes of a burst function that all
+# variants share differs by what the way to it takes.
+WORKLOAD_BUDGETS = {
+    ("chains2", "tx"): {"scalar": 142.9, "avx2": 146.2, "avx512": 146.4},
+    ("chains4", "tx"): {"scalar": 222.2, "avx2": 230.3, "avx512": 230.5},
+    ("tso32k", "tx"): {"scalar": 827.5, "avx2": 859.0, "avx512": 859.7},
+    ("csum_vlan", "rx"): {"scalar": 65.9, "avx2": 29.9, "avx512": 24.9},
+    ("csum_vlan", "tx"): {"scalar": 116.8, "avx2": 118.1, "avx512": 118.2},
+    ("rx_scattered", "rx"): {"scalar": 311.6, "avx2": 311.6, "avx512": 311.6},
+}
+# Not whole laps of the rings, which are too many.
+ROUNDS = {"rx_scattered": ["--rounds", "4"]}
+# Where they were not measured: of stock's instructions in the same run.
+MOST_OF_STOCK = 0.6
 # What another suite's DPDK and compiler made of it, where that differs (test.sh --userland); measured
 # before checksums were looked up with the other flags.
 OTHER_BUDGETS = {"24.11": {"scalar": 105.48, "lookup": 195.62}}
@@ -161,6 +176,41 @@ def check_output(tap, absent):
     tap.result("ol_flags" in seen, title, seen)
 
 
+def workload_problems(variant, op, counted, checked, budget):
+    """What is wrong with a variant in one operation of a workload."""
+    counts = {line["variant"]: line["instructions"] for line in counted if line["op"] == op}
+    found = [line for line in checked if line["variant"] == variant]
+    limit = budget if budget is not None else MOST_OF_STOCK * counts["stock"]
+    problems = []
+    if counts.get(variant, limit + 1) > limit:
+        problems.append(f"{counts.get(variant)} instructions per packet, {limit} allowed")
+    if not found or found[0]["packets"] == 0:
+        problems.append("nothing was compared")
+    return problems + [str(difference) for line in found for difference in line["differences"]]
+
+
+def check_workload(tap, absent, workload, release):
+    budgets = {op: budgets for (name, op), budgets in WORKLOAD_BUDGETS.items() if name == workload}
+    names = [name for name in ("scalar", "avx2", "avx512") if name not in absent]
+    chosen = ["--workload", workload,
+              *(word for name in ["stock", *names] for word in ("--variant", name))]
+    counted = bench("instructions", *chosen, *ROUNDS.get(workload, []))
+    checked = bench("check", *chosen, allowed=(0, 1))
+    for op, of_variants in budgets.items():
+        for variant, budget in of_variants.items():
+            title = f"{workload} {op}, {variant}: at most {budget} instructions, as stock's"
+            if variant in absent:
+                not_there(tap, title, absent[variant], excuse(variant))
+                continue
+            problems = workload_problems(variant, op, counted, checked,
+                                         budget if release == MEASURED_RELEASE else None)
+            tap.result(not problems, title, problems)
+        of_stock = [line["instructions"] for line in counted
+                    if (line["variant"], line["op"]) == ("stock", op)]
+        tap.result(bool(of_stock) and of_stock[0] > max(of_variants.values()),
+                   f"negative control: stock exceeds them, {workload} {op}", [str(of_stock)])
+
+
 def vector_instructions(prefix):
     """{function: instructions that use a vector register} of the driver's functions that begin
     with prefix. The program objdump is binutils'."""
@@ -187,11 +237,14 @@ def check_scalar(tap):
 
 def main():
     tap = Tap()
-    use_budgets_of(dpdk_release())
+    release = dpdk_release()
+    use_budgets_of(release)
     absent = {line["absent"]: line["reason"] for line in bench("list") if "absent" in line}
     check_budgets(tap, absent)
     check_lookup(tap)
     check_output(tap, absent)
+    for workload in dict.fromkeys(name for name, _ in WORKLOAD_BUDGETS):
+        check_workload(tap, absent, workload, release)
     check_scalar(tap)
     print(f"1..{tap.points}")
 
