@@ -7,6 +7,8 @@ STOCK = "stock"
 PEERS = [STOCK, "stock_rebuilt", "ixgbe_vector", "floor"]
 OURS = ["scalar", "scalar_fast_free", "avx2", "avx2_fast_free", "avx512", "avx512_fast_free"]
 OPS = ["rx", "tx", "fwd"]
+# Besides the plain one (app/bench/hotpath/workload.cpp).
+WORKLOADS = ["chains2", "chains4", "tso32k", "csum_vlan", "rx_scattered"]
 BURST = 32  # of the figures that stand for a variant
 DIGITS = {"cycles": 2, "instr": 2, "ratio": 4, "doorbells": 4, "write_backs": 4, "mpps": 1}
 
@@ -86,6 +88,35 @@ def describe(records, variant):
     for name in ("driver", "rx_mode", "tx_mode", "rx_offloads", "tx_offloads"):
         result[name] = listed[name]
     return result
+
+
+def workload_figures(checked, counted, timed, variant, op):
+    """Of one variant in one operation; None if it is not there."""
+    counts = [line for line in counted if (line["variant"], line["op"]) == (variant, op)]
+    if not counts:
+        return None
+    result = {"burst": counts[0]["burst"],
+              "instr": round(counts[0]["instructions"], DIGITS["instr"]),
+              "doorbells": counts[0]["doorbells"], "write_backs": counts[0]["write_backs"],
+              "verified": not checked[variant]["differences"],
+              "differences": checked[variant]["differences"]}
+    for cache, prefix in (("warm", ""), ("flushed", "flushed_")):
+        cycles = [{line["variant"]: line["cycles"] for line in process
+                   if (line["op"], line["cache"]) == (op, cache)} for process in timed]
+        result |= spread(f"{prefix}cycles", [process[variant] for process in cycles])
+        result |= spread(f"{prefix}ratio",
+                         [process[variant] / process[STOCK] for process in cycles])
+    return result
+
+
+def summarize_workload(checked, counted, timed):
+    """{operation: {variant: figures}} of the records of the processes of one workload."""
+    checked = {line["variant"]: line for line in checked}
+    ops = [op for op in OPS if any(line["op"] == op for line in counted)]
+    found = {op: {variant: workload_figures(checked, counted, timed, variant, op)
+                  for variant in PEERS + OURS} for op in ops}
+    return {op: {variant: values for variant, values in variants.items() if values is not None}
+            for op, variants in found.items()}
 
 
 def cpu_model():
