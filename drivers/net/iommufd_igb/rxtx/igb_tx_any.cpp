@@ -4,12 +4,11 @@
 // Transmit of what is not plain: chains, offloads, and data whose address is looked up. It is found
 // out what a packet asks of the device (is a context needed?); then there are two ways:
 //
-//     own      all mbufs are of the known pool, direct, and of one reference: the driver's alone.
-//     The
-//              packet is taken apart; each mbuf is kept by its descriptor, and goes back to the
-//              pool with the batch, as that of a plain packet does.
-//     planned  the rest. Which descriptors it takes is found out for the packet as a whole, room is
-//              asked for, they are filled. The last of them keeps the packet, as it is.
+//     own      All mbufs are of the known pool, direct, and of one reference: the driver's
+//              alone. The packet is taken apart; each mbuf is kept by its descriptor, and goes
+//              back to the pool with the batch, as that of a plain packet does.
+//     planned  The rest. Which descriptors it takes is found out for the packet as a whole,
+//              room is asked for, they are filled. The last of them keeps the packet, as it is.
 
 #include <algorithm>
 #include <utility>
