@@ -173,6 +173,7 @@ void Igb::write(std::uint32_t offset, std::uint32_t value) {
     case reg::EECD:
         return;
     default:
+        check_filter_write(offset);
         if (!write_queue(offset, value))
             at(offset) = value;
     }

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -121,6 +122,13 @@ public:
     // write-back shows in addition.
     Received receive(std::uint16_t queue, std::span<const std::uint8_t> frame,
                      std::uint32_t errors = 0);
+    // The same for the queue that its filters and RSS give it to (igb_model_steering.cpp).
+    Received arrive(std::span<const std::uint8_t> frame) {
+        return receive(queue_for(frame), frame);
+    }
+    std::uint16_t queue_for(std::span<const std::uint8_t> frame) const;
+    // None if RSS is off or hashes no such frame.
+    std::optional<std::uint32_t> rss_hash(std::span<const std::uint8_t> frame) const;
 
     // Write any descriptor back at the head, as a device gone mad would.
     bool write_back(std::uint16_t queue, const igb::RxDesc &desc);
@@ -147,6 +155,7 @@ private:
     void write_mdic(std::uint32_t value);
     void write_swsm(std::uint32_t value);
     bool write_queue(std::uint32_t offset, std::uint32_t value);
+    void check_filter_write(std::uint32_t offset);
     void violation(std::string what) { violations_.push_back(std::move(what)); }
     bool link_up() const;
     std::uint32_t speed_and_duplex() const;

@@ -56,16 +56,29 @@ int tell(rte_eth_dev *dev, const std::optional<std::uint64_t> &stamp, timespec *
 
 int timesync_enable(rte_eth_dev *dev) {
     Port &port = port_of(dev);
+    Hw hw = hw_of(dev);
 
+    if (!timesync_has_room(port.settings.flow)) {
+        IGB_PORT_LOG(ERR, dev,
+                     "timestamps need EtherType filter %u, which a flow rule has: destroy the rule "
+                     "that was made when the other filters were taken",
+                     timesync::ETQF_INDEX);
+        return -EBUSY;
+    }
     port.clock = {};
     port.settings.timesync = true;
-    hw_of(dev).apply_timesync(true);
+    hw.apply_ethertypes(port.settings);
+    hw.apply_timesync(true);
     return 0;
 }
 
 int timesync_disable(rte_eth_dev *dev) {
-    port_of(dev).settings.timesync = false;
-    hw_of(dev).apply_timesync(false);
+    Settings &settings = port_of(dev).settings;
+    Hw hw = hw_of(dev);
+
+    settings.timesync = false;
+    hw.apply_timesync(false);
+    hw.apply_ethertypes(settings);
     return 0;
 }
 

@@ -55,10 +55,10 @@ void Hw::apply(const Settings &settings) {
     apply_promiscuous(settings);
     apply_max_frame(settings.max_frame);
     apply_offloads(settings.offloads);
-    apply_rss(settings.rss);
     if (settings.outer_tpid != 0)
         apply_outer_tpid(settings.outer_tpid);
     apply_flow_control(settings.flow_control);
+    apply_flow(settings);
     apply_timesync(settings.timesync);
 }
 

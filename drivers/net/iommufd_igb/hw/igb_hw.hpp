@@ -158,9 +158,19 @@ public:
     // TPID of the outer tag.
     void apply_outer_tpid(std::uint16_t tpid);
 
+    // igb_flow_filter.cpp
+
+    // Filters that give a frame to a queue, and RSS, which has those that no filter takes.
+    void apply_flow(const Settings &settings);
+    // EtherType filters, that of timesync among them.
+    void apply_ethertypes(const Settings &settings);
+    void apply_tuple(std::uint16_t index, const TupleFilter &filter);
+    void apply_syn(const SynFilter &filter);
+
     // igb_timesync.cpp
 
-    // A clock of 0 that runs, and timestamps of PTP frames over Ethernet; or neither.
+    // A clock of 0 that runs, and timestamps of the frames that an EtherType filter marks; or
+    // neither.
     void apply_timesync(bool on);
     // SYSTIM, in units of 2^-16 ns.
     [[nodiscard]] std::uint64_t clock() const;

@@ -361,9 +361,7 @@ inline constexpr std::uint32_t VALID = 1u << 0;   // of TSYNCRXCTL and TSYNCTXCT
 inline constexpr std::uint32_t ENABLED = 1u << 4; // the same
 inline constexpr std::uint32_t TSAUXC_DISABLE = 1u << 31;
 inline constexpr std::uint16_t ETQF_INDEX = 3; // as stock
-inline constexpr std::uint32_t ETHERTYPE = 0x88F7;
-inline constexpr std::uint32_t ETQF_ENABLE = 1u << 26;
-inline constexpr std::uint32_t ETQF_1588 = 1u << 30;
+inline constexpr std::uint16_t ETHERTYPE = 0x88F7;
 } // namespace timesync
 
 namespace tctl {

@@ -28,8 +28,8 @@ inline tl::unexpected<Error> failure(int code, const char *step) {
 
 namespace detail {
 
-template <class T>
-T value_of(Result<T> &&result) {
+template <class T, class E>
+T value_of(tl::expected<T, E> &&result) {
     if constexpr (!std::is_void_v<T>)
         return *std::move(result);
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 
+#include "hw/igb_flow_filter.hpp"
 #include "hw/igb_regs.hpp"
 
 namespace igb {
@@ -87,6 +88,13 @@ struct Settings {
     std::uint16_t outer_tpid = 0; // 0: as the device comes up
     RxOffloads offloads{};
     Rss rss{};
+    FlowFilters flow{}; // flow rules, RSS apart
+    bool has_flow_rss = false;
+    Rss flow_rss{}; // a flow rule's, which stands for rss while it is there
 };
+
+inline const Rss &rss_in_force(const Settings &settings) {
+    return settings.has_flow_rss ? settings.flow_rss : settings.rss;
+}
 
 } // namespace igb

@@ -18,8 +18,6 @@ void Hw::apply_timesync(bool on) {
         set_bits(reg::TSAUXC, timesync::TSAUXC_DISABLE, 0);
         regs_.write(reg::TIMINCA, timesync::TIMINCA_16_NS);
     }
-    regs_.write(reg::ETQF(timesync::ETQF_INDEX),
-                on ? timesync::ETHERTYPE | timesync::ETQF_ENABLE | timesync::ETQF_1588 : 0);
     set_bits(reg::TSYNCRXCTL, timesync::ENABLED, enabled);
     set_bits(reg::TSYNCTXCTL, timesync::ENABLED, enabled);
 }
