@@ -13,6 +13,8 @@ GUIDE = os.path.join(TREE, "doc/guides/nics/iommufd_igb.rst")
 MATRIX = os.path.join(TREE, "doc/guides/nics/features/iommufd_igb.ini")
 # What no program can show.
 OF_THE_BUILD = {"Linux", "x86-64", "Usage doc", "Perf doc"}
+# Sections of the matrix, and what the guide puts before their names.
+SECTIONS = {"Features": "", "rte_flow items": "flow item ", "rte_flow actions": "flow action "}
 ROW = re.compile(r"^(\S.*?) +``((?:lab|unit)/\S+)`` +(\S.*?)$", re.MULTILINE)
 
 
@@ -20,7 +22,8 @@ def claimed():
     matrix = configparser.ConfigParser()
     matrix.optionxform = str
     matrix.read(MATRIX, encoding="utf-8")
-    return {name for name, value in matrix["Features"].items() if value in ("Y", "P")}
+    return {prefix + name for section, prefix in SECTIONS.items()
+            for name, value in matrix[section].items() if value in ("Y", "P")}
 
 
 def missing(rows):

@@ -18,12 +18,6 @@ namespace igb {
 
 namespace {
 
-// Toeplitz key of Microsoft's RSS verification suite, the default of other drivers too.
-constexpr std::array<std::uint8_t, rss_key_size> default_key = {
-    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-    0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-    0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
-
 // The hardware has one switch for both.
 constexpr std::uint64_t l4_checksums = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 
@@ -40,17 +34,8 @@ constexpr HashField hash_fields[] = {
     {RTE_ETH_RSS_NONFRAG_IPV6_UDP, mrqc::IPV6_UDP},
 };
 
-std::uint32_t rss_fields(std::uint64_t types) {
-    std::uint32_t fields = 0;
-
-    for (const HashField &entry : hash_fields)
-        if (types & entry.hash)
-            fields |= entry.field;
-    return fields;
-}
-
 int parse_rss(const rte_eth_dev *dev, Rss &rss) {
-    rss = {.fields = 0, .key = default_key, .reta = {}};
+    rss = {.fields = 0, .key = default_rss_key, .reta = {}};
     if (!(dev->data->dev_conf.rxmode.mq_mode & RTE_ETH_MQ_RX_RSS_FLAG))
         return 0;
     if (const int ret = parse_rss_hash(dev, dev->data->dev_conf.rx_adv_conf.rss_conf, rss);
@@ -147,6 +132,15 @@ int parse_rss_hash(const rte_eth_dev *dev, const rte_eth_rss_conf &conf, Rss &rs
     }
     rss.fields = rss_fields(conf.rss_hf);
     return 0;
+}
+
+std::uint32_t rss_fields(std::uint64_t types) {
+    std::uint32_t fields = 0;
+
+    for (const HashField &entry : hash_fields)
+        if (types & entry.hash)
+            fields |= entry.field;
+    return fields;
 }
 
 std::uint64_t rss_types(std::uint32_t fields) {

@@ -6,6 +6,7 @@
 // configuration is read here and nowhere else: what it asks for becomes settings of the device, or
 // is refused with a line that says what and why. Nothing is accepted and ignored.
 
+#include <array>
 #include <cstdint>
 
 #include <ethdev_driver.h>
@@ -41,7 +42,14 @@ int parse_config(const rte_eth_dev *dev, Settings &settings);
 // why, with rss as it was.
 int parse_rss_hash(const rte_eth_dev *dev, const rte_eth_rss_conf &conf, Rss &rss);
 
-// RTE_ETH_RSS_* of fields of mrqc::.
+// Toeplitz key of Microsoft's RSS verification suite, the default of other drivers too.
+inline constexpr std::array<std::uint8_t, rss_key_size> default_rss_key = {
+    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+    0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+    0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+
+// Fields of mrqc:: for RTE_ETH_RSS_*, of which the device may have some; and back.
+std::uint32_t rss_fields(std::uint64_t types);
 std::uint64_t rss_types(std::uint32_t fields);
 
 // The receive offloads of a port.

@@ -204,6 +204,8 @@ int dev_init(rte_eth_dev *dev, void *) {
 }
 
 int dev_configure(rte_eth_dev *dev) {
+    if (const int ret = flow_check_queues(dev); ret != 0)
+        return ret;
     return parse_config(dev, port_of(dev).settings);
 }
 
@@ -266,6 +268,7 @@ int dev_close(rte_eth_dev *dev) {
         tx_queue_release(dev, i);
     dev->data->nb_rx_queues = 0;
     dev->data->nb_tx_queues = 0;
+    flow_forget(dev);
     return ret != 0 ? ret : reset;
 }
 
@@ -318,6 +321,7 @@ constexpr eth_dev_ops make_dev_ops() {
     ops.get_eeprom = get_eeprom;
     ops.dev_led_on = led_on;
     ops.dev_led_off = led_off;
+    ops.flow_ops_get = flow_ops_get;
     ops.flow_ctrl_get = flow_ctrl_get;
     ops.flow_ctrl_set = flow_ctrl_set;
     ops.timesync_enable = timesync_enable;

@@ -13,6 +13,7 @@
 #include <rte_ethdev.h>
 #include <rte_spinlock.h>
 
+#include "ethdev/igb_flow.hpp"
 #include "hw/igb_hw.hpp"
 #include "igb_dpdk.hpp"
 #include "igb_log.hpp"
@@ -47,7 +48,8 @@ struct PortClock {
 // dev_private: memory that processes share, freed by ethdev as memory. Plain data: no address that
 // is one process's own, of registers or of code.
 struct Port {
-    Settings settings; // what the device is told
+    Settings settings;                       // what the device is told
+    FlowHandles flows = make_flow_handles(); // of the rules among them
     MacAddress factory_mac{};
     rte_spinlock_t stats_lock = RTE_SPINLOCK_INITIALIZER; // of the next three
     HwStats stats;      // registers, summed up since the last stats_reset

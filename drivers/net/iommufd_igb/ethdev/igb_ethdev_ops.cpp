@@ -40,8 +40,8 @@ int dev_infos_get(rte_eth_dev *, rte_eth_dev_info *info) {
     info->max_mtu = max_mtu;
     info->max_rx_queues = max_queues;
     info->max_tx_queues = max_queues;
-    info->dev_capa |=
-        RTE_ETH_DEV_CAPA_RUNTIME_RX_QUEUE_SETUP | RTE_ETH_DEV_CAPA_RUNTIME_TX_QUEUE_SETUP;
+    info->dev_capa |= RTE_ETH_DEV_CAPA_RUNTIME_RX_QUEUE_SETUP |
+                      RTE_ETH_DEV_CAPA_RUNTIME_TX_QUEUE_SETUP | RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP;
     info->max_mac_addrs = nb_receive_addresses;
     info->reta_size = reta_size;
     info->hash_key_size = rss_key_size;

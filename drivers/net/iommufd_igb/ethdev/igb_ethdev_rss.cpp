@@ -21,6 +21,14 @@ int check_reta_size(const rte_eth_dev *dev, std::uint16_t size) {
     return -EINVAL;
 }
 
+// A rule's RSS stands for the port's own, which would change unseen.
+int check_no_rule(const rte_eth_dev *dev) {
+    if (!port_of(dev).settings.has_flow_rss)
+        return 0;
+    IGB_PORT_LOG(ERR, dev, "RSS is that of a flow rule: destroy the rule to change the port's");
+    return -EBUSY;
+}
+
 // Call visit(entry of the table, ethdev's value for it) where an entry is asked for.
 template <class Visit>
 void visit_entries(rte_eth_rss_reta_entry64 *conf, Visit visit) {
@@ -40,6 +48,8 @@ int reta_update(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t 
 
     if (const int ret = check_reta_size(dev, size); ret != 0)
         return ret;
+    if (const int ret = check_no_rule(dev); ret != 0)
+        return ret;
     visit_entries(conf, [&](std::uint16_t entry, std::uint16_t queue) {
         rss.reta[entry] = static_cast<std::uint8_t>(queue);
     });
@@ -49,7 +59,7 @@ int reta_update(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t 
 }
 
 int reta_query(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t size) {
-    const Rss &rss = port_of(dev).settings.rss;
+    const Rss &rss = rss_in_force(port_of(dev).settings);
 
     if (const int ret = check_reta_size(dev, size); ret != 0)
         return ret;
@@ -61,6 +71,8 @@ int reta_query(rte_eth_dev *dev, rte_eth_rss_reta_entry64 *conf, std::uint16_t s
 int rss_hash_update(rte_eth_dev *dev, rte_eth_rss_conf *conf) {
     Rss &rss = port_of(dev).settings.rss;
 
+    if (const int ret = check_no_rule(dev); ret != 0)
+        return ret;
     if (const int ret = parse_rss_hash(dev, *conf, rss); ret != 0)
         return ret;
     if (dev->data->dev_started)
@@ -69,7 +81,7 @@ int rss_hash_update(rte_eth_dev *dev, rte_eth_rss_conf *conf) {
 }
 
 int rss_hash_conf_get(rte_eth_dev *dev, rte_eth_rss_conf *conf) {
-    const Rss &rss = port_of(dev).settings.rss;
+    const Rss &rss = rss_in_force(port_of(dev).settings);
 
     if (conf->rss_key != nullptr && conf->rss_key_len >= rss_key_size)
         std::memcpy(conf->rss_key, rss.key.data(), rss_key_size);
