@@ -5,20 +5,8 @@
 same process, for every 4 KiB page, while both look at it."""
 
 from labtest import lab, memory, tap
-from labtest.dma import NONE, CommandFailed, DmaAddresses
+from labtest.dma import NONE, CommandFailed, DmaAddresses, compare, sees_wrong_address
 from labtest.process import Shared
-
-
-def compare(program, runs):
-    """Every page of the runs against pagemap; the number of pages compared."""
-    pages = 0
-    for va, length, dma in runs:
-        tap.check(dma != NONE, f"{length:#x} bytes at {va:#x} have no DMA address")
-        real = memory.physical(program.pid, va, length)
-        claimed = [dma + offset for offset in range(0, length, memory.PAGE)]
-        tap.equal(claimed, real, f"addresses of {length:#x} bytes at {va:#x}")
-        pages += len(real)
-    return pages
 
 
 # For what can be shown in one process, after another.
@@ -27,16 +15,6 @@ on_both_nics = Shared(lambda: DmaAddresses(nics=lab.NICS).start())
 
 def page_of(program, va):
     return memory.physical(program.pid, va & ~(memory.PAGE - 1))[0] + va % memory.PAGE
-
-
-def sees_wrong_address(program, run):
-    """Negative control: whether the comparison notices an address that is wrong by a page."""
-    va, length, dma = run
-    try:
-        compare(program, [(va, length, dma + memory.PAGE)])
-    except tap.Failure:
-        return True
-    return False
 
 
 @tap.test("every page of EAL's hugepages: DMA address == pagemap")

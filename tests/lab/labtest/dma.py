@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The program dma_addresses (dma_addresses.cpp), which tells its memory's DMA addresses."""
 
-from labtest import lab
+from labtest import lab, memory, tap
 from labtest.process import Process
 
 NONE = 0xFFFFFFFFFFFFFFFF  # RTE_BAD_IOVA
@@ -63,3 +63,25 @@ class DmaAddresses(Process):
     def quit(self):
         self.send("quit\n")
         return self.wait(ANSWER)
+
+
+def compare(program, runs):
+    """Every page of the runs against pagemap; the number of pages compared."""
+    pages = 0
+    for va, length, dma in runs:
+        tap.check(dma != NONE, f"{length:#x} bytes at {va:#x} have no DMA address")
+        real = memory.physical(program.pid, va, length)
+        claimed = [dma + offset for offset in range(0, length, memory.PAGE)]
+        tap.equal(claimed, real, f"addresses of {length:#x} bytes at {va:#x}")
+        pages += len(real)
+    return pages
+
+
+def sees_wrong_address(program, run):
+    """Negative control: whether the comparison notices an address that is wrong by a page."""
+    va, length, dma = run
+    try:
+        compare(program, [(va, length, dma + memory.PAGE)])
+    except tap.Failure:
+        return True
+    return False
