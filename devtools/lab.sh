@@ -41,6 +41,18 @@ fi
 # Seen by the guest wherever it is.
 DPDK_IOMMUFD_BUILD=$(realpath -m "$BUILD")
 export DPDK_IOMMUFD_BUILD
+if [ -n "$(value_of --debian-kernel "$@")" ]; then
+	if ! debian_kernel_ready; then
+		clean_up_at_exit
+		open_log lab
+		expect_steps 2
+		step "user space of Debian 13 (first time: about 5 min)" make_userland trixie
+		step "Debian's kernel and the modules for it (about 4 min)" make_debian_kernel
+		trap - EXIT INT TERM HUP
+	fi
+	LAB_DEBIAN_KERNEL=$(debian_kernel_folder)
+	export LAB_DEBIAN_KERNEL
+fi
 suite=$(value_of --qemu "$@")
 if [ -n "$suite" ]; then
 	if [ ! -d "$(other_qemu "$suite")" ]; then

@@ -39,6 +39,11 @@ devices_behind() {
 	echo "${devices[*]}"
 }
 
+# Of a kernel that has them as modules; parameters are on its command line.
+load_drivers() {
+	[ ${#drivers[@]} = 0 ] || modprobe --dirname "$modules" --all "${drivers[@]}"
+}
+
 bind_to_vfio() {
 	local device=/sys/bus/pci/devices/$1
 	echo vfio-pci >"$device/driver_override"
@@ -118,6 +123,7 @@ run_shell() {
 }
 
 echo lab >/proc/sys/kernel/hostname
+load_drivers 2>/dev/console
 set_up_network 2>/dev/console
 exec 3>"$(port_of control)"
 if ! cd "$directory" 2>/dev/null; then
@@ -125,7 +131,7 @@ if ! cd "$directory" 2>/dev/null; then
 	sleep 60
 fi
 [ -z "$userland" ] || enter_userland 2>/dev/console
-export LAB_TREE=$tree LAB_JOB=/run/job "${environment[@]}"
+export LAB_TREE=$tree LAB_JOB=/run/job LAB_MODULES=$modules "${environment[@]}"
 echo start >&3
 while :; do
 	sleep 2

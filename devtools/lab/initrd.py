@@ -39,18 +39,21 @@ def shell_assignments(settings):
     return "\n".join(lines) + "\n"
 
 
-def write(path, early_settings, settings):
-    """early_settings are for init (a POSIX shell), settings for guest.sh (bash)."""
+def write(path, early_settings, settings, modules=()):
+    """early_settings are for init (a POSIX shell), settings for guest.sh (bash); modules: files that
+    init loads before anything else, in this order."""
     directory, script = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755
-    entries = [(name, directory, b"") for name in ("bin", "proc", "mnt", "tree", "build", "userland")]
+    entries = [(name, directory, b"") for name in ("bin", "proc", "mnt", "tree", "build", "userland",
+                                              "kernel", "boot")]
     entries += [
         ("bin/busybox", script, _read(BUSYBOX)),
         ("init", script, _read(os.path.join(HERE, "init"))),
         ("early.env", script, shell_assignments(early_settings).encode()),
         ("guest.sh", script, _read(os.path.join(HERE, "guest.sh"))),
         ("lab.env", script, shell_assignments(settings).encode(errors="surrogateescape")),
-        ("TRAILER!!!", 0, b""),
     ]
+    entries += [(f"boot/{os.path.basename(module)}", script, _read(module)) for module in modules]
+    entries.append(("TRAILER!!!", 0, b""))
     with open(path, "wb") as image:
         for inode, (name, mode, data) in enumerate(entries, start=1):
             image.write(_entry(inode, name, mode, data))

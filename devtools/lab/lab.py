@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import glob
 import os
 import secrets
 import shutil
@@ -20,6 +21,8 @@ BUILD = os.environ.get("DPDK_IOMMUFD_BUILD", os.path.join(TREE, "build"))
 # Covered with a tmpfs in the guest, whose root is the host's, read-only.
 COVERED = ["/run", "/tmp", "/var/tmp", "/mnt"]
 KVM_PROBE_LIMIT = 15  # seconds
+# What Debian's kernel has as modules and the lab's own has built in.
+DRIVERS = ["igb", "e1000e", "virtio_net", "vmxnet3", "overlay", "uio_pci_generic", "vfio-pci"]
 
 DESCRIPTION = """\
 Runs a command in a virtual machine with Linux >= 7.3 and emulated Intel 82576 NICs.
@@ -36,6 +39,7 @@ The command gets the caller's working directory, an empty standard input, and:
   LAB_EXTRA   PCI addresses of --extra-device, in order
   LAB_TREE    the project's tree
   LAB_JOB     the writable folder: /run/job
+  LAB_MODULES the root of the kernel's modules, for modprobe --dirname (with --debian-kernel)
 
 Exit status: the command's own (128+N if signal N ended it); 124 after --timeout;
 125 if the lab or the guest's kernel failed; 123 if the command has ended but the kernel has
@@ -49,6 +53,7 @@ examples:
   devtools/lab.sh run --extra-device virtio-net-pci,netdev=hub -- sh -c 'ls $LAB_EXTRA'
   devtools/lab.sh run --memory 4096 --kernel-argument hugepagesz=1G \\
       --kernel-argument hugepages=1:1 -- cat /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages
+  devtools/lab.sh run --debian-kernel modules --nics 1 -- ls -l /dev/iommu /dev/vfio/devices
   devtools/lab.sh shell --nics 2"""
 
 
@@ -81,6 +86,10 @@ def command_line():
                          help="auto takes KVM only if a guest boots under it [auto]")
     machine.add_argument("--kernel", metavar="FILE", default=os.environ.get("LAB_KERNEL"),
                          help="boot this bzImage instead of the lab's own")
+    machine.add_argument("--debian-kernel", choices=["modules", "packaged"],
+                         help="boot Debian 13's kernel instead: with the modules of kernel/, as "
+                              "dpdk-iommufd-modules installs them, or as packaged (downloaded and "
+                              "built once, about 4 min)")
     machine.add_argument("--qemu", choices=["trixie"],
                          help="run it with that Debian's QEMU instead of this machine's "
                               "(downloaded and unpacked once)")
@@ -116,6 +125,8 @@ def parse(arguments):
         parser.error("--timeout must not be negative")
     if any("=" not in assignment for assignment in options.env):
         parser.error("--env takes NAME=VALUE")
+    if options.debian_kernel and options.kernel != os.environ.get("LAB_KERNEL"):
+        parser.error("--debian-kernel goes without --kernel")
     if options.share and not os.path.isdir(options.share):
         parser.error(f"--share {options.share} is not a folder")
     try:
@@ -127,12 +138,17 @@ def parse(arguments):
 
 def machine_of(options, accel):
     return Machine(
-        kernel=options.kernel, nics=options.nics, peer=options.peer,
+        kernel=f"{debian_kernel()}/vmlinuz" if options.debian_kernel else options.kernel, nics=options.nics, peer=options.peer,
         extra_devices=options.extra_device, cpus=options.cpus, memory=options.memory,
         numa=options.numa, hugepages=options.hugepages, iommu=options.iommu,
         debug_memory=options.debug_memory,
         more_kernel_arguments=options.kernel_argument, unsafe_noiommu=not options.no_unsafe,
         accel=accel, qemu=os.environ.get("LAB_QEMU", QEMU))
+
+
+def debian_kernel():
+    """The folder that devtools/lib/debian_kernel.sh has made."""
+    return os.environ.get("LAB_DEBIAN_KERNEL", "")
 
 
 def build_outside():
@@ -166,6 +182,8 @@ def settings_of(options, machine, command, end_mark):
         "extra_slots": [f"{slot:02x}" for slot in machine.extra_slots()],
         "peer_slot": "" if peer_slot is None else f"{peer_slot:02x}",
         "userland": os.environ.get("LAB_USERLAND", "") if options.userland else "",
+        "modules": f"{debian_kernel()}/{options.debian_kernel}" if options.debian_kernel else "",
+        "drivers": DRIVERS if options.debian_kernel else [],
         "bind": "no" if options.no_bind else "yes",
         "interactive": "yes" if options.action == "shell" else "no",
         "rows": size.lines,
@@ -196,9 +214,11 @@ def boot(options, command, accel):
         console = os.path.abspath(options.console or folder.file("console"))
         settings = settings_of(options, machine, command, end_mark)
         kept = [path for path in (TREE, build_outside()) if path]
+        kernel = debian_kernel() if options.debian_kernel else ""
         initrd.write(image, {"TREE": TREE, "BUILD": build_outside(),
-                             "USERLAND": settings["userland"],
-                             "HIDE": " ".join(covered(*kept))}, settings)
+                             "USERLAND": settings["userland"], "KERNEL": kernel,
+                             "HIDE": " ".join(covered(*kept))}, settings,
+                     sorted(glob.glob(f"{kernel}/boot/*.ko")) if kernel else [])
         supervisor = Supervisor(console, end_mark, interactive)
         words = machine.command_line(image, os.path.abspath(job), console,
                                      supervisor.channels())

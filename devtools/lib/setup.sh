@@ -17,6 +17,8 @@
 . "$LIB/sdk.sh"
 # shellcheck source=userland.sh
 . "$LIB/userland.sh"
+# shellcheck source=debian_kernel.sh
+. "$LIB/debian_kernel.sh"
 # shellcheck source=qemu.sh
 . "$LIB/qemu.sh"
 # shellcheck source=build.sh

@@ -17,7 +17,7 @@ PACKAGES=(
 	build-essential ccache meson ninja-build pkg-config libdpdk-dev libexpected-dev
 	libnuma-dev libhugetlbfs-dev libgtest-dev libgmock-dev python3 python3-pyelftools
 	flex bison bc libelf-dev libssl-dev xz-utils lz4 dpkg-dev
-	dpdk dpdk-dev dpdk-doc numactl busybox-static iproute2 iputils-ping libcap2-bin libcap-dev nlohmann-json3-dev
+	dpdk dpdk-dev dpdk-doc numactl busybox-static kmod iproute2 iputils-ping libcap2-bin libcap-dev nlohmann-json3-dev
 	zlib1g-dev strace libbpf1 libcap-ng0 libunbound8 libxdp1
 	git clang clang-format clang-tidy shellcheck g++-aarch64-linux-gnu qemu-user
 )

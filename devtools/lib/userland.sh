@@ -40,12 +40,19 @@ userland_mounts() {
 	realpath -m "$TREE" "$BUILD" "$CACHE" | sort -u
 }
 
-# in_userland SUITE COMMAND...: runs it there, in a mount namespace of its own, so that no mount stays.
-# No process namespace: the first process of one takes no signal that it has no handler for.
+# in_userland SUITE COMMAND...: runs it there.
 in_userland() {
-	local root mounts
-	mapfile -t mounts < <(userland_mounts)
+	local root
 	root=$(userland_folder "$1")
+	shift
+	in_root "$root" "$@"
+}
+
+# in_root ROOT COMMAND...: in a mount namespace of its own, so that no mount stays. No process namespace:
+# the first process of one takes no signal that it has no handler for.
+in_root() {
+	local root=$1 mounts
+	mapfile -t mounts < <(userland_mounts)
 	shift
 	# shellcheck disable=SC2016 # $ of the inner shell
 	unshare --mount sh -c '
