@@ -12,6 +12,7 @@ BUILD = os.path.abspath(os.environ.get("LAB_BUILD", os.path.join(REPOSITORY, "bu
 
 NICS = os.environ.get("LAB_NICS", "").split()
 PEER = os.environ.get("LAB_PEER", "")
+MODULES = os.environ.get("LAB_MODULES", "")  # of Debian's kernel, for modprobe --dirname
 
 
 def built(path):
@@ -35,6 +36,7 @@ EXAMPLE = built("tests/lab/example-")  # and its name
 BUS_OF_OTHER_DPDK = built("tests/lab/librte_bus_iommufd_other_dpdk.so")
 
 POOL_OPS = ["--mbuf-pool-ops-name", "iommufd"]
+NOIOMMU_MODE = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 _PCI = "/sys/bus/pci"
 _HUGETLBFS = "/dev/hugepages"
 
@@ -170,10 +172,10 @@ def state():
         "holders": {nic: holders(cdev_of(nic)) for nic in NICS if cdev_of(nic)},
         "hugepages": hugepages_free(),
         "hugepage files": os.listdir(_HUGETLBFS),
-        "no-IOMMU mode": read("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"),
+        "no-IOMMU mode": read(NOIOMMU_MODE) if os.path.exists(NOIOMMU_MODE) else None,
         "nodes": {path: (os.stat(path).st_mode, os.stat(path).st_uid, os.stat(path).st_gid)
-                  for path in ["/dev/iommu", _HUGETLBFS] + [cdev_of(nic) for nic in NICS
-                                                            if cdev_of(nic)]},
+                  for path in ["/dev/iommu", _HUGETLBFS, *map(cdev_of, NICS)]
+                  if path and os.path.exists(path)},
         "peer": peer,
         "kprobes": read("/sys/kernel/tracing/kprobe_events"),
     }
