@@ -31,7 +31,7 @@ packages() {
 }
 config() {
 	printf '%s\n' CONFIG_VFIO=m CONFIG_VFIO_PCI=m CONFIG_INTERVAL_TREE=y CONFIG_IOMMU_API=y \
-		CONFIG_IOMMU_PT_AMDV1=y "$@" >"$HEADERS/include/config/auto.conf"
+		CONFIG_IOMMU_PT=y "$@" >"$HEADERS/include/config/auto.conf"
 }
 
 # archive SUBLEVEL INTERVAL_TREE: a source package with a line in each file.
@@ -129,9 +129,9 @@ config CONFIG_IOMMUFD=m
 prepare
 check "a kernel that has IOMMUFD itself" refuses "has IOMMUFD itself"
 config
-sed -i '/AMDV1/d' "$HEADERS/include/config/auto.conf"
+sed -i '/IOMMU_PT/d' "$HEADERS/include/config/auto.conf"
 prepare
-check "a kernel without the page table format" refuses "without IOMMU_PT_AMDV1"
+check "a kernel without what page tables stand on" refuses "without IOMMU_PT"
 
 # --- modprobe ---
 printf '#!/bin/sh\necho modprobe "$@"\n' >"$WORK/bin/modprobe"
