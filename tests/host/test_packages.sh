@@ -42,6 +42,9 @@ check "the plugins: where this machine's DPDK loads them from" has 'dpdk-iommufd
 	'usr/lib/[^/]*/dpdk/pmds-[0-9]*.0/librte_bus_iommufd.so' \
 	'usr/lib/[^/]*/dpdk/pmds-[0-9]*.0/librte_mempool_iommufd.so' \
 	'usr/lib/[^/]*/dpdk/pmds-[0-9]*.0/librte_net_iommufd_igb.so'
+check "the modules: sources for DKMS, what modprobe is told" has dpdk-iommufd-modules \
+	'usr/src/dpdk-iommufd-modules-[^/]*/(dkms.conf|Kbuild|prepare|own_[a-z0-9_]*\.[ch])' \
+	usr/lib/modprobe.d/dpdk-iommufd-modules.conf usr/libexec/dpdk-iommufd-modules/refuse
 check "the headers" has dpdk-iommufd-dev 'usr/include/dpdk-iommufd/[a-z_]*.h'
 
 # Each depends on what it is linked with, of the DPDK that it was built for.

@@ -78,7 +78,7 @@ def files():
 @tap.test("dpkg installs them, and what is in them is where it is looked for")
 def installed():
     install()
-    tap.equal(len(names()), 3, f"packages: {names()}; their number")
+    tap.equal(len(names()), 4, f"packages: {names()}; their number")
     for path in ("/usr/bin/dpdk-iommufd-run", "/usr/include/dpdk-iommufd/rte_bus_iommufd.h",
                  "/usr/share/bash-completion/completions/dpdk-iommufd-run",
                  "/usr/share/man/man1/dpdk-iommufd-run.1.gz",
