@@ -16,6 +16,9 @@ check "a wrong argument" status_is 2
 run devtools/package.sh
 check "they are built, and lintian has nothing against them" status_is 0
 
+plugins=$(find "$OUT" -name 'dpdk-iommufd-plugins-*.deb' -printf '%f\n')
+plugins=${plugins%%_*} # with the number of the ABI
+
 # has PACKAGE PATTERN...: files by these, and no other regular file.
 has() {
 	local package=$1 files pattern
@@ -38,7 +41,7 @@ check "dpdk-iommufd: launcher, library, man page, completion, unit" has dpdk-iom
 	usr/bin/dpdk-iommufd-run 'usr/lib/[^/]*/dpdk-iommufd/librte_iommufd_preload.so' \
 	usr/share/man/man1/dpdk-iommufd-run.1.gz usr/share/bash-completion/completions/dpdk-iommufd-run \
 	'(usr/)?lib/systemd/system/dpdk-iommufd@.service'
-check "the plugins: where this machine's DPDK loads them from" has 'dpdk-iommufd-plugins-*' \
+check "the plugins: where this machine's DPDK loads them from" has "$plugins" \
 	'usr/lib/[^/]*/dpdk/pmds-[0-9]*.0/librte_bus_iommufd.so' \
 	'usr/lib/[^/]*/dpdk/pmds-[0-9]*.0/librte_mempool_iommufd.so' \
 	'usr/lib/[^/]*/dpdk/pmds-[0-9]*.0/librte_net_iommufd_igb.so'
@@ -51,7 +54,7 @@ check "the headers" has dpdk-iommufd-dev 'usr/include/dpdk-iommufd/[a-z_]*.h'
 depends_on() {
 	dpkg-deb --field "$OUT/$1"_*.deb Depends | grep -q "$2"
 }
-check "the plugins depend on their DPDK" depends_on 'dpdk-iommufd-plugins-*' 'librte-eal[0-9]'
+check "the plugins depend on their DPDK" depends_on "$plugins" 'librte-eal[0-9]'
 check "the launcher depends on none" not depends_on dpdk-iommufd librte
 
 done_testing
